@@ -1,0 +1,1 @@
+"""What runs in replicas: the pipeline of one request, its stages, and the ingress codecs."""

@@ -1,0 +1,78 @@
+"""The caller stage in process: one attempt, on the lane that the target asks for.
+
+Bound into the router's process (topology `fused`) or wrapped by a deployment (`litellm_caller.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from deployments.lanes.adapter import AdapterLane
+from deployments.lanes.full import FullLane
+from deployments.lanes.upstream import Upstream
+from deployments.lanes.wire import WireLane
+from deployments.secrets import MountedSecrets
+from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd
+from voyager_llm.errors import UpstreamMisconfigured
+from voyager_llm.settings import Settings
+from voyager_llm.snapshot import Lane, Target
+
+_PROBE_SECONDS = 5.0
+
+
+class ProviderCaller:
+    """`Caller` over the three lanes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secrets = MountedSecrets(settings.secrets_dir)
+        self._upstream = Upstream(settings)
+        self._wire = WireLane(self._upstream, self._secrets)
+        self._adapter = AdapterLane(self._upstream, self._secrets)
+        self._full = FullLane(self._secrets)
+
+    async def close(self) -> None:
+        await self._upstream.close()
+
+    async def call(self, call: Call) -> Answer:
+        lane = self._lane(call)
+        try:
+            return await lane.call(call)
+        except UpstreamMisconfigured:
+            if not self._rotated(call.target):
+                raise
+            return await lane.call(call)
+
+    async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
+        lane = self._lane(call)
+        try:
+            async with aclosing(lane.stream(call)) as blocks:
+                async for block in blocks:
+                    yield block
+        except UpstreamMisconfigured:
+            if not self._rotated(call.target):
+                raise
+            async with aclosing(lane.stream(call)) as blocks:
+                async for block in blocks:
+                    yield block
+
+    async def probe(self, target: Target) -> None:
+        if target.lane is Lane.WIRE:
+            await self._wire.probe(target, _PROBE_SECONDS)
+        elif target.lane is Lane.ADAPTER:
+            await self._adapter.probe(target, _PROBE_SECONDS)
+        # The full lane has no free question to ask; its health comes from traffic alone.
+
+    def _lane(self, call: Call) -> WireLane | AdapterLane | FullLane:
+        lane = call.target.lane
+        if lane is Lane.WIRE:
+            return self._wire
+        translated = lane is Lane.ADAPTER and call.operation is Operation.CHAT
+        if translated and (not call.stream or self._adapter.can_stream(call.target)):
+            return self._adapter
+        return self._full
+
+    def _rotated(self, target: Target) -> bool:
+        """Whether the provider's refusal may come from a key that has been replaced meanwhile."""
+        return target.secret is not None and self._secrets.refresh(target.secret)
+

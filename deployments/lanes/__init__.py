@@ -1,0 +1,1 @@
+"""The three ways to call a provider. `caller.py` picks one; the answer is the same on each."""

@@ -1,0 +1,251 @@
+"""The adapter lane: LiteLLM's adapters translate, our pooled client sends.
+
+LiteLLM's `acompletion` costs ten times its translation (`docs/decisions/0002-lanes.md`), so only the
+translation is used. Used by `caller.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+import httpx
+import orjson
+from aiohttp import ClientResponse
+from litellm.types.utils import ModelResponse
+
+from deployments.lanes.answers import read_answer, usage_of
+from deployments.lanes.dialects import Dialect, NoLog, Outgoing, dialect
+from deployments.lanes.faults import fault
+from deployments.lanes.sse import EventSplitter, frame
+from deployments.lanes.upstream import Upstream
+from deployments.lanes.wire import interrupted
+from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.errors import (
+    InvalidArgument,
+    UpstreamInvalid,
+    UpstreamRejected,
+    VoyagerError,
+)
+from voyager_llm.ports import SecretSource
+from voyager_llm.snapshot import Target
+
+
+class AdapterLane:
+    """Calls providers with a protocol of their own: Anthropic, Gemini, Ollama and others."""
+
+    def __init__(self, upstream: Upstream, secrets: SecretSource) -> None:
+        self._upstream = upstream
+        self._secrets = secrets
+
+    def can_stream(self, target: Target) -> bool:
+        return dialect(target.provider, target.model_name).streams
+
+    async def call(self, call: Call) -> Answer:
+        spoken = dialect(call.target.provider, call.target.model_name)
+        request = self._outgoing(spoken, call)
+        async with self._upstream.post(
+            request.url, _headers(request), orjson.dumps(request.body), timeout_s=call.timeout_s
+        ) as response:
+            body = await self._upstream.read(response)
+            if response.status != 200:
+                raise fault(response.status, body, response.headers)
+        answer = _translated(spoken, request, call, body)
+        return Answer(answer, read_answer(answer, call.operation))
+
+    async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
+        spoken = dialect(call.target.provider, call.target.model_name)
+        request = self._outgoing(spoken, call)
+        chunks = _Chunks(spoken.events(request.parameters), call)
+        began = False
+        try:
+            async with self._upstream.post(
+                request.url,
+                _headers(request),
+                orjson.dumps(request.body),
+                timeout_s=call.total_timeout_s,
+                idle_s=call.idle_timeout_s,
+            ) as response:
+                if response.status != 200:
+                    raise fault(response.status, await self._upstream.read(response), response.headers)
+                async for event in _events(response, spoken.json_lines):
+                    if block := chunks.take(event):
+                        began = True
+                        yield block
+                if not chunks.finished:
+                    raise UpstreamInvalid("the provider closed the stream early")
+                if last := chunks.usage_frame():
+                    yield last
+        except VoyagerError as error:
+            if not began:
+                raise
+            yield StreamEnd(chunks.usage, interrupted(error))
+            return
+        yield StreamEnd(chunks.usage)
+
+    async def probe(self, target: Target, timeout_s: float) -> None:
+        """Any answer below 500 from the endpoint shows that it is alive."""
+        url = dialect(target.provider, target.model_name).outgoing(
+            target.model_name, target.base_url, "none", {"messages": []}, False
+        ).url if not target.base_url else target.base_url  # fmt: skip
+        status = await self._upstream.reachable(url, {}, timeout_s)
+        if status >= 500:
+            raise fault(status, b"", {})
+
+    def _outgoing(self, spoken: Dialect, call: Call) -> Outgoing:
+        body = cast("dict[str, Any]", orjson.loads(call.body))
+        _refuse_remote_media(body)
+        target = call.target
+        key = self._secrets.get(target.secret) if target.secret is not None else ""
+        try:
+            return spoken.outgoing(target.model_name, target.base_url, key, body, call.stream)
+        except VoyagerError:
+            raise
+        except Exception as error:
+            # LiteLLM's adapters raise whatever they meet in a body they cannot translate.
+            raise UpstreamRejected(
+                f"the request cannot be translated for {target.provider}: {type(error).__name__}"
+            ) from error
+
+
+def _headers(request: Outgoing) -> dict[str, str]:
+    return {**request.headers, "Content-Type": "application/json"}
+
+
+def _refuse_remote_media(body: dict[str, Any]) -> None:
+    """LiteLLM would fetch a remote image itself, from wherever the client says."""
+    for i, message in enumerate(body.get("messages") or ()):
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            image = part.get("image_url") if isinstance(part, dict) else None
+            url = image.get("url") if isinstance(image, dict) else image
+            if isinstance(url, str) and not url.startswith("data:"):
+                raise InvalidArgument(
+                    "give images as data: URLs; this provider cannot fetch them itself",
+                    f"messages.{i}.content",
+                )
+
+
+def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes) -> bytes:
+    try:
+        result = spoken.transform_response(
+            model=call.target.model_name,
+            raw_response=httpx.Response(200, content=body, request=httpx.Request("POST", "http://x")),
+            model_response=ModelResponse(),
+            logging_obj=NoLog(request.parameters),
+            request_data=request.body,
+            messages=[],
+            optional_params=request.parameters,
+            litellm_params={},
+            encoding=None,
+            json_mode=bool(request.parameters.get("json_mode")),
+        )
+        return orjson.dumps(result.model_dump(exclude_none=True))
+    except Exception as error:
+        _raise_said(body)
+        raise UpstreamInvalid("the provider's answer cannot be read") from error
+
+
+def _raise_said(body: bytes) -> None:
+    """Raise the error that an answer with status 200 holds, if it holds one."""
+    try:
+        document: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise UpstreamInvalid("the provider's answer is no JSON") from None
+    if isinstance(document, dict) and "error" in document:
+        raise fault(400, body, {})
+
+
+async def _events(response: ClientResponse, json_lines: bool) -> AsyncGenerator[dict[str, Any]]:
+    splitter = EventSplitter()
+    rest = b""
+    async for piece in response.content.iter_any():
+        if json_lines:
+            *payloads, rest = (rest + piece).split(b"\n")
+        else:
+            payloads = splitter.feed(piece)
+        for payload in payloads:
+            if not payload or payload == b"[DONE]":
+                continue
+            try:
+                yield orjson.loads(payload)
+            except orjson.JSONDecodeError:
+                raise UpstreamInvalid("the provider sent a chunk that is no JSON") from None
+
+
+class _Chunks:
+    """Turns a provider's events into frames of OpenAI chunks, and keeps count of usage."""
+
+    def __init__(self, parser: Any, call: Call) -> None:
+        self._parser = parser
+        self._model = call.target.model_name
+        self._include_usage = call.include_usage
+        self._id = ""
+        self.finished = False
+        self.usage: Usage | None = None
+
+    def take(self, event: dict[str, Any]) -> bytes:
+        if event.get("type") == "error" or "error" in event:
+            raise fault(_status_of(event), orjson.dumps(event), {})
+        try:
+            chunk = self._parser.chunk_parser(event)
+        except Exception as error:
+            raise UpstreamInvalid("the provider sent a chunk that cannot be read") from error
+        if chunk is None:
+            return b""
+        document: dict[str, Any] = chunk.model_dump(exclude_none=True)
+        if usage := usage_of(document):
+            self.usage = usage
+        document.pop("usage", None)
+        choices = document.get("choices") or []
+        if not choices or not _says_something(choices[0]):
+            return b""
+        if choices[0].get("finish_reason"):
+            self.finished = True
+        self._id = self._id or document.get("id") or "chatcmpl"
+        document["id"] = self._id
+        document["model"] = document.get("model") or self._model
+        document["created"] = math.floor(document.get("created") or 0)
+        return frame(orjson.dumps(document))
+
+    def usage_frame(self) -> bytes:
+        """The closing chunk with usage that OpenAI sends when it was asked for."""
+        if not self._include_usage or self.usage is None:
+            return b""
+        usage = self.usage
+        document = {
+            "id": self._id, "object": "chat.completion.chunk", "created": 0, "model": self._model,
+            "choices": [],
+            "usage": {
+                "prompt_tokens": usage.input_tokens,
+                "completion_tokens": usage.output_tokens,
+                "total_tokens": usage.total_tokens,
+                "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+                "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+            },
+        }  # fmt: skip
+        return frame(orjson.dumps(document))
+
+
+def _says_something(choice: dict[str, Any]) -> bool:
+    delta = choice.get("delta") or {}
+    return bool(
+        choice.get("finish_reason")
+        or delta.get("content")
+        or delta.get("tool_calls")
+        or delta.get("reasoning_content")
+        or delta.get("role")
+    )
+
+
+def _status_of(event: dict[str, Any]) -> int:
+    error = event.get("error")
+    kind = str(error.get("type") or error.get("code") or "") if isinstance(error, dict) else ""
+    if kind.isdigit() and 400 <= int(kind) < 600:
+        return int(kind)
+    if "rate_limit" in kind:
+        return 429
+    return 400 if "invalid_request" in kind else 529
+
+

@@ -1,0 +1,123 @@
+"""The full lane: `litellm.acompletion`, for providers with flows of their own (Bedrock's signing,
+Vertex's credentials). Also carries what the adapter lane cannot. Used by `caller.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+import litellm
+import orjson
+from litellm import exceptions as llm
+
+from deployments.lanes.answers import read_answer, usage_of
+from deployments.lanes.faults import clean, retry_after_s
+from deployments.lanes.sse import frame
+from deployments.lanes.wire import interrupted
+from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd, Usage
+from voyager_llm.errors import (
+    ContentPolicyRefused,
+    ContextWindowExceeded,
+    UpstreamInvalid,
+    UpstreamMisconfigured,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+    VoyagerError,
+)
+from voyager_llm.ports import SecretSource
+
+litellm.telemetry = False
+litellm.suppress_debug_info = True
+litellm.drop_params = True
+# Our attempts are counted and budgeted; a retry inside one would escape both.
+litellm.num_retries = 0
+
+
+class FullLane:
+    """Calls anything LiteLLM can call, at LiteLLM's cost."""
+
+    def __init__(self, secrets: SecretSource) -> None:
+        self._secrets = secrets
+
+    async def call(self, call: Call) -> Answer:
+        try:
+            result: Any = await _FUNCTIONS[call.operation](**self._arguments(call))
+        except Exception as error:
+            raise _translated(error) from error
+        body = orjson.dumps(result.model_dump(exclude_none=True))
+        return Answer(body, read_answer(body, call.operation))
+
+    async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
+        usage: Usage | None = None
+        began = False
+        try:
+            chunks: Any = await _FUNCTIONS[call.operation](**self._arguments(call))
+            async for chunk in chunks:
+                document: dict[str, Any] = chunk.model_dump(exclude_none=True)
+                if found := usage_of(document):
+                    usage = found
+                    if not call.include_usage:
+                        document.pop("usage", None)
+                        if not any(_has_delta(choice) for choice in document.get("choices", ())):
+                            continue
+                began = True
+                yield frame(orjson.dumps(document))
+        except Exception as error:
+            fault = error if isinstance(error, VoyagerError) else _translated(error)
+            if not began:
+                raise fault from error
+            yield StreamEnd(usage, interrupted(fault))
+            return
+        yield StreamEnd(usage)
+
+    def _arguments(self, call: Call) -> dict[str, Any]:
+        body = cast("dict[str, Any]", orjson.loads(call.body))
+        target = call.target
+        arguments: dict[str, Any] = {
+            **body,
+            "model": f"{target.provider}/{target.model_name}",
+            "timeout": call.total_timeout_s if call.stream else call.timeout_s,
+            "max_retries": 0,
+        }
+        if target.base_url:
+            arguments["api_base"] = target.base_url
+        if target.secret is not None:
+            arguments["api_key"] = self._secrets.get(target.secret)
+        return arguments
+
+
+_FUNCTIONS: dict[Operation, Any] = {
+    Operation.CHAT: litellm.acompletion,
+    Operation.TEXT: litellm.atext_completion,
+    Operation.EMBEDDINGS: litellm.aembedding,
+}
+
+
+def _has_delta(choice: dict[str, Any]) -> bool:
+    delta = choice.get("delta") or {}
+    return bool(choice.get("finish_reason") or any(delta.values()))
+
+
+def _translated(error: Exception) -> VoyagerError:
+    """One of LiteLLM's exceptions as ours; its text may hold URLs and keys, so it stays behind."""
+    if isinstance(error, VoyagerError):
+        return error
+    if isinstance(error, llm.ContextWindowExceededError):
+        return ContextWindowExceeded("the prompt does not fit the model's context window", "messages")
+    if isinstance(error, llm.ContentPolicyViolationError):
+        return ContentPolicyRefused("the provider's content policy refused the request", "messages")
+    if isinstance(error, llm.RateLimitError):
+        headers = getattr(getattr(error, "response", None), "headers", {})
+        return UpstreamRateLimited("the provider's rate limit is reached", "", retry_after_s(headers))
+    if isinstance(error, (llm.AuthenticationError, llm.PermissionDeniedError, llm.NotFoundError)):
+        return UpstreamMisconfigured("the provider refused our credentials or does not know the model")
+    if isinstance(error, llm.Timeout):
+        return UpstreamTimeout("the provider did not answer in time")
+    if isinstance(error, (llm.BadRequestError, llm.UnprocessableEntityError)):
+        return UpstreamRejected(f"the provider refused the request: {clean(str(error.message))}")
+    if isinstance(error, (llm.APIConnectionError, llm.ServiceUnavailableError, llm.InternalServerError)):
+        return UpstreamUnavailable("the provider cannot be reached or failed")
+    return UpstreamInvalid(f"the provider's answer cannot be read ({type(error).__name__})")

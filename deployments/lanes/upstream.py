@@ -1,0 +1,143 @@
+"""The pooled HTTP client through which every lane reaches providers.
+
+Keep-alive connections with a limit per provider, no redirects, answers bounded in size, addresses
+checked after name resolution. Used by `wire.py` and `adapter.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from voyager_llm.domain.model import is_forbidden_address
+from voyager_llm.errors import UpstreamInvalid, UpstreamMisconfigured, UpstreamTimeout, UpstreamUnavailable
+from voyager_llm.settings import Settings
+
+
+class _GuardedResolver(AbstractResolver):
+    """Refuses names that resolve to link-local or metadata addresses, whatever the name looks like."""
+
+    def __init__(self) -> None:
+        self._inner = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        if any(is_forbidden_address(result["host"]) for result in found):
+            raise ForbiddenAddress(host)
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class ForbiddenAddress(OSError):
+    """The endpoint's name resolves to an address that must not be called."""
+
+
+class Upstream:
+    """One client a process. ``post`` is the only way out."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session: aiohttp.ClientSession | None = None
+
+    def _client(self) -> aiohttp.ClientSession:
+        # Made on first use: a session belongs to the event loop that runs by then.
+        if self._session is None:
+            guarded = not self._settings.allow_link_local
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    limit_per_host=self._settings.connections_per_host,
+                    resolver=_GuardedResolver() if guarded else None,
+                    ttl_dns_cache=30,
+                    keepalive_timeout=55,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # Proxies and .netrc of the environment would send requests and keys elsewhere.
+                trust_env=False,
+                skip_auto_headers=("User-Agent", "Accept-Encoding"),
+                read_bufsize=2**18,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @asynccontextmanager
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float, idle_s: float = 0.0
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """Send a request. ``timeout_s`` limits all of it, ``idle_s`` the pauses within the answer.
+
+        Raises `UpstreamTimeout`, `UpstreamUnavailable`, `UpstreamInvalid`, `UpstreamMisconfigured`."""
+        timeout = aiohttp.ClientTimeout(
+            total=timeout_s,
+            sock_connect=min(self._settings.connect_timeout_s, timeout_s),
+            sock_read=idle_s or None,
+        )
+        try:
+            async with self._client().post(
+                url, data=body, headers=headers, allow_redirects=False, timeout=timeout
+            ) as response:
+                yield response
+        except (aiohttp.ClientError, ValueError, OSError, TimeoutError) as error:
+            raise _fault(error, timeout_s) from None
+
+    async def reachable(self, url: str, headers: Mapping[str, str], timeout_s: float) -> int:
+        """The status of a GET; for probes. Raises what `post` does."""
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        try:
+            async with self._client().get(
+                url, headers=headers, allow_redirects=False, timeout=timeout
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, ValueError, OSError, TimeoutError) as error:
+            raise _fault(error, timeout_s) from None
+
+    async def read(self, response: aiohttp.ClientResponse) -> bytes:
+        """The whole answer. Raises `UpstreamInvalid` when it is over the limit."""
+        limit = self._settings.max_answer_bytes
+        if (response.content_length or 0) <= limit:
+            if response.content_length is not None:
+                return await response.read()
+            pieces: list[bytes] = []
+            size = 0
+            async for piece in response.content.iter_any():
+                size += len(piece)
+                if size > limit:
+                    break
+                pieces.append(piece)
+            else:
+                return b"".join(pieces)
+        response.close()
+        raise UpstreamInvalid(f"the provider's answer is larger than {limit} bytes")
+
+
+def _fault(error: Exception, timeout_s: float) -> Exception:
+    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+        return UpstreamTimeout(f"the provider did not answer within {timeout_s:.3g} s")
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ForbiddenAddress):
+        return UpstreamMisconfigured("the endpoint resolves to a link-local or metadata address")
+    if isinstance(error, ForbiddenAddress):
+        return UpstreamMisconfigured("the endpoint resolves to a link-local or metadata address")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return UpstreamUnavailable("the provider cannot be reached")
+    if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
+        return UpstreamMisconfigured("the endpoint is no valid URL")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return UpstreamInvalid("the provider's answer broke off")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return UpstreamUnavailable("the provider closed the connection")
+    if isinstance(error, (aiohttp.ClientResponseError, ValueError)):
+        return UpstreamInvalid("the provider's answer is no valid HTTP")
+    return UpstreamUnavailable("the connection to the provider failed")

@@ -1,0 +1,159 @@
+"""The wire lane: the upstream speaks OpenAI, so the body is forwarded and only usage is read.
+
+The body arrives ready to be sent; no header of the client's goes along. Used by `caller.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import orjson
+
+from deployments.lanes.answers import read_answer, usage_of
+from deployments.lanes.faults import error_in_success, fault
+from deployments.lanes.sse import EventSplitter, frame
+from deployments.lanes.upstream import Upstream
+from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.errors import (
+    StreamInterrupted,
+    UpstreamInvalid,
+    UpstreamMisconfigured,
+    UpstreamTimeout,
+    VoyagerError,
+)
+from voyager_llm.ports import SecretSource
+from voyager_llm.snapshot import Target
+
+_JSON = "application/json"
+
+
+class WireLane:
+    """Calls OpenAI-compatible providers."""
+
+    def __init__(self, upstream: Upstream, secrets: SecretSource) -> None:
+        self._upstream = upstream
+        self._secrets = secrets
+
+    async def call(self, call: Call) -> Answer:
+        url = _url(call)
+        async with self._upstream.post(
+            url, self._headers(call.target), call.body, timeout_s=call.timeout_s
+        ) as response:
+            body = await self._upstream.read(response)
+            if response.status != 200:
+                raise fault(response.status, body, response.headers)
+        return Answer(body, read_answer(body, call.operation))
+
+    async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
+        reader = _StreamReader(call.include_usage)
+        began = False
+        try:
+            async with self._upstream.post(
+                _url(call),
+                self._headers(call.target),
+                call.body,
+                timeout_s=call.total_timeout_s,
+                idle_s=call.idle_timeout_s,
+            ) as response:
+                if response.status != 200:
+                    raise fault(response.status, await self._upstream.read(response), response.headers)
+                if response.content_type != "text/event-stream":
+                    # Some providers answer a refused stream with status 200 and a plain error.
+                    read_answer(await self._upstream.read(response), call.operation)
+                    raise UpstreamInvalid("the provider did not answer with a stream")
+                async for piece in response.content.iter_any():
+                    block = reader.feed(piece)
+                    if block:
+                        began = True
+                        yield block
+                    if reader.done:
+                        break
+                reader.finish()
+        except VoyagerError as error:
+            if not began:
+                raise
+            yield StreamEnd(reader.usage, interrupted(error))
+            return
+        yield StreamEnd(reader.usage)
+
+    async def probe(self, target: Target, timeout_s: float) -> None:
+        """Any answer below 500 to the list of models shows that the endpoint is alive."""
+        status = await self._upstream.reachable(
+            f"{target.base_url}/models", self._headers(target), timeout_s
+        )
+        if status >= 500 or status in (401, 403):
+            raise fault(status, b"", {})
+
+    def _headers(self, target: Target) -> dict[str, str]:
+        headers = {"Content-Type": _JSON, "Accept": "*/*"}
+        if target.secret is not None:
+            name = "api-key" if target.auth_type == "api_key" else "Authorization"
+            value = self._secrets.get(target.secret)
+            headers[name] = value if target.auth_type == "api_key" else f"Bearer {value}"
+        return headers
+
+
+def _url(call: Call) -> str:
+    if not call.target.base_url:
+        raise UpstreamMisconfigured(f"model {call.target.model} has no endpoint", "endpoints.primary")
+    return call.target.base_url + call.operation
+
+
+def interrupted(error: VoyagerError) -> VoyagerError:
+    """The error that ends a stream which had begun."""
+    if isinstance(error, UpstreamTimeout):
+        return StreamInterrupted("the provider stopped sending")
+    return StreamInterrupted(f"the stream broke off: {error.message}")
+
+
+class _StreamReader:
+    """Follows a stream of chunks: passes good ones on, remembers usage, notices the end and faults."""
+
+    __slots__ = ("_error", "_finished", "_include_usage", "_splitter", "done", "usage")
+
+    def __init__(self, include_usage: bool) -> None:
+        self._splitter = EventSplitter()
+        self._include_usage = include_usage
+        self._finished = False
+        self._error: VoyagerError | None = None
+        self.done = False
+        self.usage: Usage | None = None
+
+    def feed(self, piece: bytes) -> bytes:
+        """Whole events, ready to be sent on. A fault ends the stream; `finish` raises it."""
+        frames: list[bytes] = []
+        try:
+            for payload in self._splitter.feed(piece):
+                if payload == b"[DONE]":
+                    self.done = True
+                    break
+                if self._take(payload):
+                    frames.append(frame(payload))
+        except VoyagerError as error:
+            self._error = error
+            self.done = True
+        return b"".join(frames)
+
+    def finish(self) -> None:
+        """Raises what the provider sent instead of a chunk, or when it stopped before the end."""
+        if self._error is not None:
+            raise self._error
+        if self.done or (self._finished and not self._splitter.rest):
+            return
+        raise UpstreamInvalid("the provider closed the stream early")
+
+    def _take(self, payload: bytes) -> bool:
+        try:
+            chunk = orjson.loads(payload)
+            choices = chunk["choices"]
+        except orjson.JSONDecodeError:
+            raise UpstreamInvalid("the provider sent a chunk that is no JSON") from None
+        except (KeyError, TypeError):
+            raise error_in_success(chunk if isinstance(chunk, dict) else {}) from None
+        if "usage" in chunk and (usage := usage_of(chunk)):
+            self.usage = usage
+            if not choices and not self._include_usage:
+                return False  # asked for by us, not by the client
+        if choices and choices[0].get("finish_reason"):
+            self._finished = True
+        return True

@@ -1,0 +1,1 @@
+"""The kernel: domain types, contracts and pure decisions. Imports no Ray, LiteLLM, kopf or server."""

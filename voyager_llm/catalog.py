@@ -1,0 +1,231 @@
+"""The catalog: every write of a definition, from validation to publication.
+
+One write at a time: validate → check what it refers to → store → compile → publish a delta. What is
+invalid is refused before it is stored, so the configuration in force is always a good one. Reads go to
+the store. Run by the config hub (`deployments/config_hub.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from voyager_llm.compiler import compile_model
+from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, parse
+from voyager_llm.domain.evaluation import EvaluationDefinition
+from voyager_llm.domain.model import ModelDefinition
+from voyager_llm.domain.prompt import PromptDefinition, next_patch
+from voyager_llm.domain.route import RouteDefinition
+from voyager_llm.errors import FailedPrecondition, InvalidArgument, NotFound
+from voyager_llm.patch import patched
+from voyager_llm.snapshot import Change, Delta, Entry, PromptVersions, RuntimeConfig
+from voyager_llm.store.contract import DefinitionStore, Draft, Record
+from voyager_llm.templating.render import check_prompt
+
+DEFINITIONS: dict[Kind, type[Frozen]] = {
+    Kind.MODEL: ModelDefinition,
+    Kind.PROMPT: PromptDefinition,
+    Kind.ROUTE: RouteDefinition,
+    Kind.EVALUATION: EvaluationDefinition,
+}
+
+# Deltas kept for replicas that missed some; older ones fetch the whole.
+_KEPT_DELTAS = 256
+
+Publish = Callable[[Delta], Awaitable[None]]
+
+
+class Catalog:
+    """Definitions and the configuration compiled from them."""
+
+    def __init__(self, store: DefinitionStore, publish: Publish) -> None:
+        self._store = store
+        self._publish = publish
+        self._writing = asyncio.Lock()
+        self._deltas: deque[Delta] = deque(maxlen=_KEPT_DELTAS)
+        self.config = RuntimeConfig()
+
+    async def open(self) -> None:
+        """Open the store and compile all it holds."""
+        await self._store.open()
+        changes: dict[tuple[Kind, str], Change] = {}
+        for record in await self._store.everything():
+            before = changes.get((record.kind, record.name))
+            versions = before.entry if before and isinstance(before.entry, PromptVersions) else None
+            definition = parse(DEFINITIONS[record.kind], record.document)
+            changes[record.kind, record.name] = _change(record, definition, versions)
+        self.config = RuntimeConfig().apply(Delta(0, 1, tuple(changes.values())))
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def create(self, kind: Kind, document: Mapping[str, Any], author: str) -> Record:
+        """Raises `InvalidArgument`, `AlreadyExists`, `VersionConflict`, `FailedPrecondition`."""
+        definition = self._valid(kind, document)
+        async with self._writing:
+            self._refer(definition)
+            record = await self._store.create(_draft(kind, definition, author))
+            await self._written(record, definition)
+        return record
+
+    async def update(
+        self,
+        kind: Kind,
+        name: str,
+        patch: Mapping[str, Any],
+        author: str,
+        mask: Sequence[str] = (),
+        etag: str = "",
+    ) -> Record:
+        """Change the fields that ``mask`` names (empty: those that ``patch`` has).
+
+        Raises what `create` does, and `NotFound`."""
+        async with self._writing:
+            current = await self._store.get(kind, name)
+            document = patched(current.document, patch, mask)
+            if document.get("name") != name:
+                raise InvalidArgument("a name cannot be changed", "name")
+            if kind is Kind.PROMPT and not patch.get("version"):
+                document["version"] = next_patch(await self._latest_version(name))
+            definition = self._valid(kind, document)
+            self._refer(definition)
+            record = await self._store.update(_draft(kind, definition, author), etag or current.etag)
+            if record.revision != current.revision:
+                await self._written(record, definition)
+        return record
+
+    async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
+        """Raises `NotFound`, `VersionConflict`, and `FailedPrecondition` while a route needs it."""
+        async with self._writing:
+            if kind is Kind.MODEL:
+                self._refuse_while_needed(name)
+            await self._store.delete(kind, name, etag)
+            await self._advance(Change(kind, name, "", None))
+
+    async def rollback(
+        self, kind: Kind, name: str, revision: int, version: str, author: str, etag: str = ""
+    ) -> Record:
+        """A new version with the content of an old one, named by number or semantic version."""
+        if not revision and not version:
+            field = "version" if kind is Kind.PROMPT else "revision"
+            raise InvalidArgument("say which version to go back to", field)
+        async with self._writing:
+            current = await self._store.get(kind, name)
+            document = dict((await self._store.get(kind, name, revision, version)).document)
+            if kind is Kind.PROMPT:
+                document["version"] = next_patch(await self._latest_version(name))
+            definition = self._valid(kind, document)
+            self._refer(definition)
+            record = await self._store.update(_draft(kind, definition, author), etag or current.etag)
+            if record.revision != current.revision:
+                await self._written(record, definition)
+        return record
+
+    async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
+        return await self._store.get(kind, name, revision, version)
+
+    async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]:
+        return await self._store.page(kind, after, limit)
+
+    async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
+        return await self._store.history(kind, name, before, limit)
+
+    def since(self, version: int) -> list[Delta]:
+        """The deltas that lead from ``version`` to now; all from nothing where they are gone."""
+        if version == self.config.version:
+            return []
+        steps = [delta for delta in self._deltas if delta.base >= version]
+        if version and steps and steps[0].base == version:
+            return steps
+        return [self._whole()]
+
+    def _whole(self) -> Delta:
+        config = self.config
+        tables: dict[Kind, Mapping[str, Entry]] = {
+            Kind.MODEL: config.models,
+            Kind.ROUTE: config.routes,
+            Kind.PROMPT: config.prompts,
+        }
+        changes = tuple(
+            Change(kind, name, value, tables[kind][name])
+            for (kind, name), value in config.digests.items()
+            if kind in tables
+        )
+        return Delta(0, config.version, changes)
+
+    def _valid(self, kind: Kind, document: Mapping[str, Any]) -> Frozen:
+        definition = parse(DEFINITIONS[kind], document)
+        if isinstance(definition, PromptDefinition):
+            check_prompt(definition)
+        return definition
+
+    def _refer(self, definition: Frozen) -> None:
+        """Refuse references to what does not exist. Raises `FailedPrecondition`."""
+        if isinstance(definition, RouteDefinition):
+            missing = sorted(definition.references() - self.config.models.keys())
+            if missing:
+                raise FailedPrecondition(f"no model is named {missing[0]!r}", "targets")
+            if definition.name in self.config.models:
+                raise FailedPrecondition("a model has this name already", "name")
+        elif isinstance(definition, ModelDefinition):
+            if definition.name in self.config.routes:
+                raise FailedPrecondition("a route has this name already", "name")
+        elif isinstance(definition, EvaluationDefinition):
+            self._refer_evaluation(definition)
+
+    def _refer_evaluation(self, definition: EvaluationDefinition) -> None:
+        known = definition.model_ref.name
+        if known not in self.config.models and known not in self.config.routes:
+            raise FailedPrecondition(f"no model or route is named {known!r}", "model_ref.name")
+        prompt = definition.prompt_ref
+        try:
+            self.config.prompt(prompt.name, prompt.version)
+        except NotFound as error:
+            raise FailedPrecondition(error.message, "prompt_ref") from None
+
+    def _refuse_while_needed(self, model: str) -> None:
+        needing = [route.name for route in self.config.routes.values() if model in route.references()]
+        if needing:
+            raise FailedPrecondition(f"route {sorted(needing)[0]} uses this model", "name")
+
+    async def _latest_version(self, name: str) -> str:
+        newest = await self._store.history(Kind.PROMPT, name, 0, 1)
+        return newest[0].version
+
+    async def _written(self, record: Record, definition: Frozen) -> None:
+        before = self.config.prompts.get(record.name) if record.kind is Kind.PROMPT else None
+        await self._advance(_change(record, definition, before))
+
+    async def _advance(self, change: Change) -> None:
+        delta = Delta(self.config.version, self.config.version + 1, (change,))
+        self.config = self.config.apply(delta)
+        self._deltas.append(delta)
+        await self._publish(delta)
+
+
+def _draft(kind: Kind, definition: Frozen, author: str) -> Draft:
+    return Draft(
+        kind=kind,
+        name=getattr(definition, "name", ""),
+        version=definition.version if isinstance(definition, PromptDefinition) else "",
+        document=definition.model_dump(mode="json", exclude_defaults=True),
+        digest=digest(canonical(definition)),
+        author=author,
+    )
+
+
+def _change(record: Record, definition: Frozen, before: PromptVersions | None) -> Change:
+    entry: Entry
+    if isinstance(definition, ModelDefinition):
+        entry = compile_model(definition)
+    elif isinstance(definition, PromptDefinition):
+        versions = dict(before.versions) if before else {}
+        versions[definition.version] = definition
+        entry = PromptVersions(record.name, definition.version, versions)
+    elif isinstance(definition, (RouteDefinition, EvaluationDefinition)):
+        entry = definition
+    else:
+        raise TypeError(f"no entry for {type(definition).__name__}")
+    return Change(record.kind, record.name, record.digest, entry)

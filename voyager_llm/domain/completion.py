@@ -1,0 +1,132 @@
+"""One completion, from the client's request to the answer: frozen types that the stages hand on.
+
+``body`` is always an OpenAI request body: the ingress codecs make one out of every other protocol, and
+the lanes make any provider's out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from voyager_llm.errors import VoyagerError
+
+# Rule of thumb for English text: four characters a token.
+CHARS_PER_TOKEN = 4
+
+if TYPE_CHECKING:
+    from voyager_llm.snapshot import Price, Target
+
+
+class Operation(StrEnum):
+    """What is asked of a provider; the value is the path of OpenAI's API."""
+
+    CHAT = "/chat/completions"
+    TEXT = "/completions"
+    EMBEDDINGS = "/embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCall:
+    """A stored prompt to be rendered. ``texts``: the variables are strings of a string map."""
+
+    name: str
+    version: str
+    variables: Mapping[str, Any]
+    texts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """One logical request. ``target`` is a model's or route's name; empty: any that fits the prompt."""
+
+    operation: Operation
+    target: str
+    body: dict[str, Any]
+    prompt: PromptCall | None = None
+    stream: bool = False
+    # Whether the client asked for usage at the end of a stream.
+    include_usage: bool = False
+    # Requests of one session go to one target under the policy `sticky`.
+    session: str = ""
+    trace_id: str = ""
+    # Seconds; 0: the route's or the service's default.
+    timeout_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer. Cached and reasoning tokens are part of input and output tokens.
+
+    ``estimated``: the provider reported none, and these are counted from the text's length."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def cost(self, price: Price) -> Decimal:
+        """In the price's currency: fresh input, cached input and output tokens, each at its price."""
+        return (
+            (self.input_tokens - self.cached_input_tokens) * price.input
+            + self.cached_input_tokens * price.cached_input
+            + self.output_tokens * price.output
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt: a body, ready to be sent, to one endpoint. Times in seconds."""
+
+    operation: Operation
+    target: Target
+    # OpenAI JSON with the target's defaults merged in.
+    body: bytes
+    stream: bool
+    include_usage: bool
+    # Until the whole answer, or the first block of a stream.
+    timeout_s: float
+    # Between two blocks of a stream.
+    idle_timeout_s: float
+    # Until the end of a stream.
+    total_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's answer in OpenAI's shape. ``usage`` is None when the provider gave none."""
+
+    body: bytes
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """Closes a stream: what it used, and the fault that ended it early."""
+
+    usage: Usage | None = None
+    error: VoyagerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the pipeline returns. ``body`` is the answer in OpenAI's shape."""
+
+    body: bytes
+    model: str
+    model_used: str
+    usage: Usage
+    cost: Decimal
+    attempts: int
+    duration_s: float
+    trace_id: str
+    prompt_name: str = ""
+    prompt_version: str = ""

@@ -1,0 +1,91 @@
+"""What all definitions share: a frozen base, names, a canonical form, validation with our errors.
+
+Used by the definitions beside this file, by the store and by `controller/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from voyager_llm.errors import InvalidArgument
+
+
+class Kind(StrEnum):
+    """The kinds of definition that the platform's teams write."""
+
+    MODEL = "model"
+    PROMPT = "prompt"
+    ROUTE = "route"
+    EVALUATION = "evaluation"
+
+
+class Frozen(BaseModel):
+    """Base of every definition: immutable, strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1_000_000)
+
+
+def _money(value: object) -> object:
+    """A float keeps the digits a person wrote: 3e-05 is Decimal('0.00003'), not its binary tail."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, str):
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            raise ValueError("must be a number") from None
+    return value
+
+
+# Price of one token. Written to JSON as a string, so that no digit is lost on the way.
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_money),
+    Field(ge=0, le=1000, allow_inf_nan=False),
+    PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json"),
+]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$")]
+Capability = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+T = TypeVar("T", bound=Frozen)
+
+
+def parse(kind: type[T], document: Mapping[str, Any]) -> T:
+    """Validate a document.
+
+    Raises `InvalidArgument` whose ``field`` is the dotted path of the first fault and whose message
+    lists them all.
+    """
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        faults = [
+            (".".join(str(part) for part in fault["loc"]), fault["msg"].removeprefix("Value error, "))
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        if len(faults) == 1:
+            raise InvalidArgument(faults[0][1], faults[0][0]) from None
+        text = "; ".join(f"{field}: {message}" if field else message for field, message in faults)
+        raise InvalidArgument(text, faults[0][0]) from None
+
+
+def canonical(definition: Frozen) -> bytes:
+    """The definition as JSON with sorted keys, without defaults: equal content, equal bytes."""
+    return orjson.dumps(
+        definition.model_dump(mode="json", exclude_defaults=True), option=orjson.OPT_SORT_KEYS
+    )
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of canonical content, in hex."""
+    return hashlib.sha256(content).hexdigest()

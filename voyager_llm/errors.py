@@ -1,0 +1,211 @@
+"""Every error a caller of the service can meet, and the one table that renders it.
+
+The tree::
+
+    VoyagerError
+    ├── InvalidArgument            the request is wrong; `field` says where
+    │   ├── TemplateInvalid        a prompt template does not parse or is not allowed
+    │   ├── RenderFailed           variables do not fit, or rendering hit a limit
+    │   ├── RequestTooLarge        body or text over the limit
+    │   ├── ContextWindowExceeded  the prompt does not fit the model
+    │   ├── ContentPolicyRefused   the provider's content policy refused
+    │   └── UpstreamRejected       the provider says that the request is wrong
+    ├── Unauthenticated            no valid API key
+    ├── NotFound                   no such model, prompt, route, version or path
+    ├── AlreadyExists              the name is taken
+    ├── VersionConflict            other content under an immutable version, or a stale etag
+    ├── FailedPrecondition         e.g. deleting a model that a route still uses
+    ├── RateLimited                a limit of the model; `retry_after_s` says when to come back
+    │   ├── Overloaded             this service is full
+    │   └── UpstreamRateLimited    the provider's limit
+    ├── Unavailable                nothing can answer now
+    │   ├── UpstreamUnavailable    connection refused, 5xx
+    │   └── StreamInterrupted      the answer broke off after its first byte
+    ├── DeadlineExceeded           the request's time is up
+    │   └── UpstreamTimeout        one attempt's time is up
+    ├── UpstreamInvalid            the provider's answer cannot be read
+    ├── UpstreamMisconfigured   the provider refused our credentials or does not know the model
+    ├── Cancelled                  the client went away
+    └── Internal                   a fault of ours
+
+Errors cross process borders by pickle, so every argument goes positionally to
+``Exception.__init__``. Messages are ours: no URL, secret or stack trace of a provider.
+Used by every room; rendered by `deployments/ingress`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class VoyagerError(Exception):
+    """Base of the tree.
+
+    ``message`` is shown to the caller, ``field`` names the offending input (a dotted path, or
+    empty), ``retry_after_s`` is the number of seconds after which a retry may help (0: unknown).
+    """
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, field: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(message, field, retry_after_s)
+        self.message = message
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class InvalidArgument(VoyagerError):
+    code = "invalid_argument"
+
+
+class TemplateInvalid(InvalidArgument):
+    code = "template_invalid"
+
+
+class RenderFailed(InvalidArgument):
+    code = "render_failed"
+
+
+class RequestTooLarge(InvalidArgument):
+    code = "request_too_large"
+
+
+class ContextWindowExceeded(InvalidArgument):
+    code = "context_length_exceeded"
+
+
+class ContentPolicyRefused(InvalidArgument):
+    code = "content_policy_violation"
+
+
+class UpstreamRejected(InvalidArgument):
+    code = "upstream_rejected"
+
+
+class Unauthenticated(VoyagerError):
+    code = "unauthenticated"
+
+
+class NotFound(VoyagerError):
+    code = "not_found"
+
+
+class AlreadyExists(VoyagerError):
+    code = "already_exists"
+
+
+class VersionConflict(VoyagerError):
+    code = "version_conflict"
+
+
+class FailedPrecondition(VoyagerError):
+    code = "failed_precondition"
+
+
+class RateLimited(VoyagerError):
+    code = "rate_limit_exceeded"
+
+
+class Overloaded(RateLimited):
+    code = "overloaded"
+
+
+class UpstreamRateLimited(RateLimited):
+    code = "upstream_rate_limited"
+
+
+class Unavailable(VoyagerError):
+    code = "unavailable"
+
+
+class UpstreamUnavailable(Unavailable):
+    code = "upstream_unavailable"
+
+
+class StreamInterrupted(Unavailable):
+    code = "stream_interrupted"
+
+
+class DeadlineExceeded(VoyagerError):
+    code = "deadline_exceeded"
+
+
+class UpstreamTimeout(DeadlineExceeded):
+    code = "upstream_timeout"
+
+
+class UpstreamInvalid(VoyagerError):
+    code = "upstream_invalid_response"
+
+
+class UpstreamMisconfigured(VoyagerError):
+    code = "upstream_misconfigured"
+
+
+class Cancelled(VoyagerError):
+    code = "cancelled"
+
+
+class Internal(VoyagerError):
+    code = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How one error code looks on each wire. ``grpc`` is the canonical status name."""
+
+    http: int
+    grpc: str
+    openai_type: str
+
+
+_BAD_REQUEST = Rendering(400, "INVALID_ARGUMENT", "invalid_request_error")
+_CONFLICT = Rendering(409, "ABORTED", "invalid_request_error")
+
+RENDERINGS: dict[str, Rendering] = {
+    "invalid_argument": _BAD_REQUEST,
+    "template_invalid": _BAD_REQUEST,
+    "render_failed": _BAD_REQUEST,
+    "request_too_large": Rendering(413, "INVALID_ARGUMENT", "invalid_request_error"),
+    "context_length_exceeded": _BAD_REQUEST,
+    "content_policy_violation": _BAD_REQUEST,
+    "upstream_rejected": _BAD_REQUEST,
+    "unauthenticated": Rendering(401, "UNAUTHENTICATED", "authentication_error"),
+    "not_found": Rendering(404, "NOT_FOUND", "invalid_request_error"),
+    "already_exists": Rendering(409, "ALREADY_EXISTS", "invalid_request_error"),
+    "version_conflict": _CONFLICT,
+    "failed_precondition": Rendering(409, "FAILED_PRECONDITION", "invalid_request_error"),
+    "rate_limit_exceeded": Rendering(429, "RESOURCE_EXHAUSTED", "rate_limit_error"),
+    "overloaded": Rendering(503, "RESOURCE_EXHAUSTED", "server_error"),
+    "upstream_rate_limited": Rendering(429, "RESOURCE_EXHAUSTED", "rate_limit_error"),
+    "unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
+    "upstream_unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
+    "stream_interrupted": Rendering(502, "UNAVAILABLE", "server_error"),
+    "deadline_exceeded": Rendering(504, "DEADLINE_EXCEEDED", "server_error"),
+    "upstream_timeout": Rendering(504, "DEADLINE_EXCEEDED", "server_error"),
+    "upstream_invalid_response": Rendering(502, "UNAVAILABLE", "server_error"),
+    "upstream_misconfigured": Rendering(502, "FAILED_PRECONDITION", "server_error"),
+    "cancelled": Rendering(499, "CANCELLED", "server_error"),
+    "internal": Rendering(500, "INTERNAL", "server_error"),
+}
+
+
+def rendering(error: VoyagerError) -> Rendering:
+    """The row of the table for an error."""
+    return RENDERINGS[error.code]
+
+
+def public(error: BaseException) -> VoyagerError:
+    """The error as a caller may see it: ours as it is, anything else as a plain `Internal`."""
+    if isinstance(error, VoyagerError):
+        return error
+    # Ray wraps an error of another process in a class that also inherits from the cause's class,
+    # but may hide it in `cause` where it cannot.
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, VoyagerError):
+        return cause
+    return Internal("Internal error; the service's log says more.")

@@ -1,0 +1,82 @@
+"""Typed process settings: the only reader of the environment.
+
+Every setting is an environment variable ``VOYAGER_<NAME>``; the command line sets the same ones.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from voyager_llm.domain.model import SecretRef
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix="VOYAGER_", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address that HTTP and gRPC listen on.")
+    http_port: int = Field(8000, ge=1, le=65535)
+    grpc_port: int = Field(9000, ge=1, le=65535)
+    topology: Literal["split", "fused"] = Field(
+        "split", description="split: each stage scales alone; fused: all in the router's process."
+    )
+    router_replicas: int = Field(1, ge=1, le=256)
+    caller_replicas: int = Field(1, ge=1, le=256, description="At least; they scale up from here.")
+    max_caller_replicas: int = Field(4, ge=1, le=1024)
+    renderer_replicas: int = Field(1, ge=1, le=256)
+    max_ongoing_requests: int = Field(2048, ge=1, description="Of one router replica.")
+
+    data_dir: Path = Field(
+        Path.home() / ".local" / "share" / "voyager-llm", description="Where SQLite keeps its file."
+    )
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in data_dir.")
+    secrets_dir: Path = Field(
+        Path("/etc/voyager-llm/secrets"), description="Mounted secrets, one folder each."
+    )
+
+    api_key: SecretRef | None = Field(None, description="Key that clients present; none: open.")
+    allow_link_local: bool = Field(False, description="Let endpoints resolve to link-local addresses.")
+
+    request_timeout_s: float = Field(120.0, gt=0, le=3600)
+    connect_timeout_s: float = Field(5.0, gt=0, le=60)
+    max_attempts: int = Field(3, ge=1, le=16)
+    retry_budget_share: float = Field(0.2, ge=0, le=1, description="Retries per request, at most.")
+    max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024)
+    max_answer_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    connections_per_host: int = Field(256, ge=1)
+    probe_interval_s: float = Field(30.0, gt=0)
+    fast_drain: bool = Field(False, description="Skip draining when stopping; for tests.")
+
+    @model_validator(mode="after")
+    def _open_only_on_loopback(self) -> Settings:
+        if self.host not in _LOOPBACK and self.api_key is None:
+            raise ValueError(
+                f"VOYAGER_HOST={self.host} is reachable by others: set VOYAGER_API_KEY to a reference "
+                '({"name": …, "key": …}) to the key that clients must present'
+            )
+        return self
+
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the store."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'voyager.db'}"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()  # pyright: ignore[reportCallIssue]
+
+
+def environment_secret(reference: SecretRef) -> str | None:
+    """A secret given as ``VOYAGER_SECRET_<NAME>__<KEY>``, letters in capitals, the rest as ``_``."""
+    name = "".join(c if c.isalnum() else "_" for c in f"{reference.name}__{reference.key}").upper()
+    return os.environ.get(f"VOYAGER_SECRET_{name}")

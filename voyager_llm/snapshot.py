@@ -1,0 +1,216 @@
+"""RuntimeConfig: the one immutable, versioned configuration that the data plane reads.
+
+The catalog compiles definitions into entries (`compiler.py`), publishes them as deltas, and every
+replica keeps the result in a `SnapshotCell`. A request reads the cell once and keeps what it got for
+its whole life. Deltas carry only what changed, so a change among 10,000 models stays small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.evaluation import EvaluationDefinition
+from voyager_llm.domain.model import ModelDefinition, SecretRef
+from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
+from voyager_llm.domain.route import RouteDefinition
+from voyager_llm.errors import NotFound
+
+
+class Lane(StrEnum):
+    """How a provider is called; the answer is the same on each."""
+
+    WIRE = "wire"  # the upstream speaks OpenAI: the body is forwarded
+    ADAPTER = "adapter"  # LiteLLM's adapter translates, our client sends
+    FULL = "full"  # litellm.acompletion
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Per token, in ``currency``."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One endpoint of one model, ready to be called: all that a caller replica needs to know.
+
+    It travels with the request, by value, so that callers hold no configuration of their own.
+    """
+
+    model: str
+    # Names the endpoint in health tables and metrics: "MODEL" or "MODEL#backup".
+    key: str
+    provider: str
+    model_name: str
+    lane: Lane
+    # Empty: the provider's own address.
+    base_url: str
+    auth_type: str
+    secret: SecretRef | None
+    # Request parameters that apply unless the request sets them.
+    defaults: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledModel:
+    """A model as routing sees it. ``targets`` holds the primary and perhaps the backup endpoint."""
+
+    name: str
+    targets: tuple[Target, ...]
+    price: Price
+    has_price: bool
+    capabilities: frozenset[str]
+    context_length: int | None
+    requests_per_minute: int
+    tokens_per_minute: int
+    max_tokens: int | None
+    definition: ModelDefinition
+
+    def satisfies(self, require: ModelRequirements) -> bool:
+        """Whether the model offers what a prompt or route requires. Unknown context length: no."""
+        if not self.capabilities.issuperset(require.capabilities):
+            return False
+        if require.min_context_length and (self.context_length or 0) < require.min_context_length:
+            return False
+        ceiling = require.max_output_token_cost
+        return ceiling is None or (self.has_price and self.price.output <= ceiling)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptVersions:
+    """All versions of a prompt by their version string."""
+
+    name: str
+    current: str
+    versions: Mapping[str, PromptDefinition]
+
+    def get(self, version: str) -> PromptDefinition:
+        """A version, or the current one for an empty string. Raises `NotFound`."""
+        found = self.versions.get(version or self.current)
+        if found is None:
+            raise NotFound(f"prompt {self.name} has no version {version}", "version")
+        return found
+
+
+Entry = CompiledModel | PromptVersions | RouteDefinition | EvaluationDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One definition that changed: its compiled entry, or None when it was deleted."""
+
+    kind: Kind
+    name: str
+    digest: str
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What leads from version ``base`` to ``version``; ``base`` 0 starts from nothing."""
+
+    base: int
+    version: int
+    changes: tuple[Change, ...]
+
+
+def _empty() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """Everything a request may need, at one moment. ``digest`` depends on the content alone."""
+
+    version: int = 0
+    models: Mapping[str, CompiledModel] = field(default_factory=_empty)
+    routes: Mapping[str, RouteDefinition] = field(default_factory=_empty)
+    prompts: Mapping[str, PromptVersions] = field(default_factory=_empty)
+    digests: Mapping[tuple[Kind, str], str] = field(default_factory=_empty)
+
+    def model(self, name: str) -> CompiledModel:
+        """Raises `NotFound`."""
+        found = self.models.get(name)
+        if found is None:
+            raise NotFound(f"no model or route is named {name!r}", "model")
+        return found
+
+    def prompt(self, name: str, version: str = "") -> PromptDefinition:
+        """Raises `NotFound`."""
+        found = self.prompts.get(name)
+        if found is None:
+            raise NotFound(f"no prompt is named {name!r}", "prompt")
+        return found.get(version)
+
+    def digest(self) -> str:
+        """SHA-256 over the digests of all entries, in the order of their names."""
+        lines = (f"{kind}/{name} {value}\n" for (kind, name), value in sorted(self.digests.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def apply(self, delta: Delta) -> RuntimeConfig:
+        """The configuration after a delta. Raises `ValueError` when the delta starts elsewhere."""
+        if delta.base not in (0, self.version):
+            raise ValueError(f"delta starts at version {delta.base}, this is {self.version}")
+        start = self if delta.base else RuntimeConfig()
+        return replace(
+            start,
+            version=delta.version,
+            models=_applied(start.models, delta.changes, Kind.MODEL),
+            routes=_applied(start.routes, delta.changes, Kind.ROUTE),
+            prompts=_applied(start.prompts, delta.changes, Kind.PROMPT),
+            digests=_digests(start.digests, delta.changes),
+        )
+
+
+def _applied(table: Mapping[str, Any], changes: Iterable[Change], kind: Kind) -> Mapping[str, Any]:
+    relevant = [change for change in changes if change.kind is kind]
+    if not relevant:
+        return table
+    copy = dict(table)
+    for change in relevant:
+        if change.entry is None:
+            copy.pop(change.name, None)
+        else:
+            copy[change.name] = change.entry
+    return MappingProxyType(copy)
+
+
+def _digests(
+    table: Mapping[tuple[Kind, str], str], changes: Iterable[Change]
+) -> Mapping[tuple[Kind, str], str]:
+    copy = dict(table)
+    for change in changes:
+        if change.kind is Kind.EVALUATION:
+            continue  # never on the request path
+        if change.entry is None:
+            copy.pop((change.kind, change.name), None)
+        else:
+            copy[change.kind, change.name] = change.digest
+    return MappingProxyType(copy)
+
+
+class SnapshotCell:
+    """Holds the replica's current configuration. One event loop writes it; readers only look."""
+
+    def __init__(self) -> None:
+        self.current = RuntimeConfig()
+
+    def apply(self, delta: Delta) -> bool:
+        """Move to the delta's version. False: the delta does not fit, ask for the whole."""
+        if delta.version <= self.current.version:
+            return True
+        if delta.base not in (0, self.current.version):
+            return False
+        self.current = self.current.apply(delta)
+        return True

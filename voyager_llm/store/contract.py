@@ -1,0 +1,92 @@
+"""The contract of a definition store, and the record it returns.
+
+`sql.py` keeps it for SQLite and Postgres; one test (`tests/contract/test_store.py`) holds both to it.
+Used by the catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from voyager_llm.domain.definition import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One stored version of one definition."""
+
+    kind: Kind
+    name: str
+    # UUID of the definition; the same over all its versions.
+    id: str
+    # Counts the versions, from 1.
+    revision: int
+    # Semantic version of a prompt; empty for other kinds.
+    version: str
+    document: dict[str, Any]
+    # SHA-256 of the canonical document.
+    digest: str
+    author: str
+    created_at: datetime
+    # When this version was written.
+    updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """Changes with every version; for optimistic concurrency."""
+        return f"{self.revision}-{self.digest[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version to be written."""
+
+    kind: Kind
+    name: str
+    version: str
+    document: dict[str, Any]
+    digest: str
+    author: str
+
+
+class DefinitionStore(Protocol):
+    """Durable definitions with their whole history. What a write returned survives a crash."""
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def create(self, draft: Draft) -> Record:
+        """Raises `AlreadyExists`, or `VersionConflict` when a deleted prompt of this name had other
+        content under the same version."""
+        ...
+
+    async def update(self, draft: Draft, etag: str = "") -> Record:
+        """A new version. Equal content returns the current one. Raises `NotFound`, and
+        `VersionConflict` for a stale etag, a concurrent write, or other content under a version."""
+        ...
+
+    async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
+        """The history stays. Raises `NotFound` and `VersionConflict`."""
+        ...
+
+    async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
+        """The current version, or one by its number or semantic version. Raises `NotFound`."""
+        ...
+
+    async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]:
+        """Current versions with names after ``after``, by name."""
+        ...
+
+    async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
+        """Versions with numbers below ``before`` (0: all), newest first. Raises `NotFound`."""
+        ...
+
+    async def everything(self) -> Sequence[Record]:
+        """Current versions of all kinds, and every version of the prompts among them."""
+        ...

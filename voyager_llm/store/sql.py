@@ -1,0 +1,264 @@
+"""The store on SQLite (write-ahead log, synced at every commit) or Postgres, through SQLAlchemy.
+
+Used by the catalog; which database is said by `settings.store_url()`.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Row, and_, event, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from voyager_llm.domain.definition import Kind
+from voyager_llm.errors import AlreadyExists, NotFound, VersionConflict
+from voyager_llm.store.contract import Draft, Record
+from voyager_llm.store.schema import DEFINITIONS as D
+from voyager_llm.store.schema import VERSIONS as V
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class SqlStore:
+    """`DefinitionStore` over a SQLAlchemy URL (``sqlite+aiosqlite:`` or ``postgresql+asyncpg:``)."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine.sync_engine, "connect", _durable)
+
+    async def open(self) -> None:
+        if self._engine.dialect.name == "sqlite" and self._engine.url.database:
+            Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        async with self._engine.begin() as connection:
+            await connection.run_sync(_migrate)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def create(self, draft: Draft) -> Record:
+        try:
+            async with self._engine.begin() as connection:
+                row = await self._definition(connection, draft.kind, draft.name)
+                if row is not None and not row.deleted:
+                    raise AlreadyExists(f"{draft.kind} {draft.name} exists already", "name")
+                now = _now()
+                if row is None:
+                    values = {"id": str(uuid.uuid4()), "revision": 1, "deleted": 0, "created_at": now}
+                    await connection.execute(
+                        insert(D).values(kind=draft.kind, name=draft.name, **values)
+                    )
+                    return await self._write(connection, draft, values["id"], 1, now, now)
+                await self._refuse_other_content(connection, draft)
+                return await self._advance(connection, draft, row)
+        except IntegrityError:
+            raise AlreadyExists(f"{draft.kind} {draft.name} exists already", "name") from None
+
+    async def update(self, draft: Draft, etag: str = "") -> Record:
+        try:
+            async with self._engine.begin() as connection:
+                row = await self._existing(connection, draft.kind, draft.name)
+                current = await self._version(connection, row, row.revision)
+                _refuse_stale(current, etag)
+                if current.digest == draft.digest:
+                    return current
+                await self._refuse_other_content(connection, draft)
+                return await self._advance(connection, draft, row)
+        except IntegrityError:
+            raise VersionConflict("was changed by another at the same time; read it again", "etag") from None
+
+    async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
+        async with self._engine.begin() as connection:
+            row = await self._existing(connection, kind, name)
+            _refuse_stale(await self._version(connection, row, row.revision), etag)
+            await connection.execute(update(D).where(_is(kind, name)).values(deleted=1))
+
+    async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
+        async with self._engine.connect() as connection:
+            row = await self._existing(connection, kind, name)
+            if not version:
+                return await self._version(connection, row, revision or row.revision)
+            found = (
+                await connection.execute(select(V).where(_versions_of(kind, name), V.c.version == version))
+            ).first()
+            if found is None:
+                raise NotFound(f"{kind} {name} has no version {version}", "version")
+            return _record(row, found)
+
+    async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]:
+        query = (
+            select(D, V)
+            .join(V, and_(V.c.kind == D.c.kind, V.c.name == D.c.name, V.c.revision == D.c.revision))
+            .where(D.c.kind == kind, D.c.deleted == 0, D.c.name > after)
+            .order_by(D.c.name)
+            .limit(limit)
+        )
+        async with self._engine.connect() as connection:
+            return [_joined(row) for row in await connection.execute(query)]
+
+    async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
+        query = select(V).where(_versions_of(kind, name)).order_by(V.c.revision.desc()).limit(limit)
+        if before:
+            query = query.where(V.c.revision < before)
+        async with self._engine.connect() as connection:
+            row = await self._existing(connection, kind, name)
+            return [_record(row, version) for version in await connection.execute(query)]
+
+    async def everything(self) -> Sequence[Record]:
+        same = and_(V.c.kind == D.c.kind, V.c.name == D.c.name)
+        query = (
+            select(D, V)
+            .join(V, same)
+            .where(D.c.deleted == 0, (V.c.revision == D.c.revision) | (D.c.kind == Kind.PROMPT))
+            .order_by(D.c.kind, D.c.name, V.c.revision)
+        )
+        async with self._engine.connect() as connection:
+            return [_joined(row) for row in await connection.execute(query)]
+
+    async def _definition(self, connection: AsyncConnection, kind: Kind, name: str) -> Row[Any] | None:
+        query = select(D).where(_is(kind, name)).with_for_update()
+        return (await connection.execute(query)).first()
+
+    async def _existing(self, connection: AsyncConnection, kind: Kind, name: str) -> Row[Any]:
+        row = (await connection.execute(select(D).where(_is(kind, name)))).first()
+        if row is None or row.deleted:
+            raise NotFound(f"no {kind} is named {name!r}", "name")
+        return row
+
+    async def _version(self, connection: AsyncConnection, row: Row[Any], revision: int) -> Record:
+        query = select(V).where(_versions_of(row.kind, row.name), V.c.revision == revision)
+        found = (await connection.execute(query)).first()
+        if found is None:
+            raise NotFound(f"{row.kind} {row.name} has no revision {revision}", "revision")
+        return _record(row, found)
+
+    async def _refuse_other_content(self, connection: AsyncConnection, draft: Draft) -> None:
+        if not draft.version:
+            return
+        query = select(V.c.digest).where(
+            _versions_of(draft.kind, draft.name), V.c.version == draft.version
+        )
+        found = (await connection.execute(query)).first()
+        if found is not None:
+            raise VersionConflict(
+                f"{draft.kind} {draft.name} has version {draft.version} already, and versions are "
+                "immutable; choose the next one",
+                "version",
+            )
+
+    async def _advance(self, connection: AsyncConnection, draft: Draft, row: Row[Any]) -> Record:
+        latest = select(V.c.revision).where(_versions_of(draft.kind, draft.name))
+        newest = await connection.scalar(latest.order_by(V.c.revision.desc()).limit(1))
+        revision = (newest or 0) + 1
+        moved = await connection.execute(
+            update(D)
+            .where(_is(draft.kind, draft.name), D.c.revision == row.revision)
+            .values(revision=revision, deleted=0)
+        )
+        if moved.rowcount != 1:
+            raise VersionConflict("was changed by another at the same time; read it again", "etag")
+        return await self._write(connection, draft, row.id, revision, row.created_at, _now())
+
+    async def _write(
+        self, connection: AsyncConnection, draft: Draft, id_: str, revision: int, created: int, now: int
+    ) -> Record:
+        values = {
+            "kind": draft.kind,
+            "name": draft.name,
+            "revision": revision,
+            "version": draft.version,
+            "document": orjson.dumps(draft.document).decode(),
+            "digest": draft.digest,
+            "author": draft.author,
+            "written_at": now,
+        }
+        await connection.execute(insert(V).values(**values))
+        return Record(
+            kind=draft.kind,
+            name=draft.name,
+            id=id_,
+            revision=revision,
+            version=draft.version,
+            document=draft.document,
+            digest=draft.digest,
+            author=draft.author,
+            created_at=_time(created),
+            updated_at=_time(now),
+        )
+
+
+def _durable(connection: Any, _record: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _refuse_stale(current: Record, etag: str) -> None:
+    if etag and etag != current.etag:
+        raise VersionConflict(f"etag is stale; the current one is {current.etag}", "etag")
+
+
+def _is(kind: Kind, name: str) -> Any:
+    return and_(D.c.kind == kind, D.c.name == name)
+
+
+def _versions_of(kind: Kind, name: str) -> Any:
+    return and_(V.c.kind == kind, V.c.name == name)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _time(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+def _record(definition: Row[Any], version: Row[Any]) -> Record:
+    return Record(
+        kind=Kind(definition.kind),
+        name=definition.name,
+        id=definition.id,
+        revision=version.revision,
+        version=version.version,
+        document=orjson.loads(version.document),
+        digest=version.digest,
+        author=version.author,
+        created_at=_time(definition.created_at),
+        updated_at=_time(version.written_at),
+    )
+
+
+def _joined(row: Row[Any]) -> Record:
+    values = row._mapping  # pyright: ignore[reportPrivateUsage]
+    return Record(
+        kind=Kind(values[D.c.kind]),
+        name=values[D.c.name],
+        id=values[D.c.id],
+        revision=values[V.c.revision],
+        version=values[V.c.version],
+        document=orjson.loads(values[V.c.document]),
+        digest=values[V.c.digest],
+        author=values[V.c.author],
+        created_at=_time(values[D.c.created_at]),
+        updated_at=_time(values[V.c.written_at]),
+    )

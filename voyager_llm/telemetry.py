@@ -1,0 +1,11 @@
+"""Names of metrics and spans, in one place. Used by `deployments/meter.py`."""
+
+COMPLETIONS = "voyager_completions"
+DURATION = "voyager_completion_duration_seconds"
+FIRST_TOKEN = "voyager_time_to_first_token_seconds"
+TOKENS = "voyager_tokens"
+COST = "voyager_cost"
+ESTIMATED = "voyager_usage_estimated"
+ATTEMPTS = "voyager_attempts"
+ONGOING = "voyager_completions_ongoing"
+CONFIG_VERSION = "voyager_config_version"
