@@ -167,9 +167,7 @@ class Attempts:
                     raise
                 option = following
 
-    async def _attempt(
-        self, itinerary: Itinerary, option: Option, make: MakeCall, demand: Demand
-    ) -> Answer:
+    async def _attempt(self, itinerary: Itinerary, option: Option, make: MakeCall, demand: Demand) -> Answer:
         held = await self._quotas.reserve(option.model, demand.prompt_tokens, demand.output_tokens)
         health = self._router.health(option.target)
         call = make(option, itinerary.share())
@@ -231,9 +229,7 @@ class Attempts:
                 if option is None:
                     raise
 
-    async def _open(
-        self, itinerary: Itinerary, option: Option, make: MakeCall, demand: Demand
-    ) -> Opened:
+    async def _open(self, itinerary: Itinerary, option: Option, make: MakeCall, demand: Demand) -> Opened:
         held = await self._quotas.reserve(option.model, demand.prompt_tokens, demand.output_tokens)
         health = self._router.health(option.target)
         share = itinerary.share()

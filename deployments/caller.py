@@ -75,4 +75,3 @@ class ProviderCaller:
     def _rotated(self, target: Target) -> bool:
         """Whether the provider's refusal may come from a key that has been replaced meanwhile."""
         return target.secret is not None and self._secrets.refresh(target.secret)
-

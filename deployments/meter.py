@@ -21,25 +21,27 @@ class Meter:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        on = {"registry": self.registry}
+        on = self.registry
         self._completions = Counter(
-            names.COMPLETIONS, "Completions by outcome.", ["model", "outcome"], **on
+            names.COMPLETIONS, "Completions by outcome.", ["model", "outcome"], registry=on
         )
         self._latency = Histogram(
-            names.DURATION, "Time of a completion.", ["model"], buckets=_LATENCY_BUCKETS, **on
+            names.DURATION, "Time of a completion.", ["model"], buckets=_LATENCY_BUCKETS, registry=on
         )
         self._first = Histogram(
-            names.FIRST_TOKEN, "Time to the first token of a stream.", ["model"],
-            buckets=_LATENCY_BUCKETS, **on,
+            names.TIME_TO_FIRST, "Time to the first token of a stream.", ["model"],
+            buckets=_LATENCY_BUCKETS, registry=on,
         )  # fmt: skip
-        self._tokens = Counter(names.TOKENS, "Tokens by direction.", ["model", "direction"], **on)
-        self._cost = Counter(names.COST, "Cost in the model's currency.", ["model"], **on)
+        self._tokens = Counter(names.TOKENS, "Tokens by direction.", ["model", "direction"], registry=on)
+        self._cost = Counter(names.COST, "Cost in the model's currency.", ["model"], registry=on)
         self._estimated = Counter(
-            names.ESTIMATED, "Completions whose provider reported no usage.", ["model"], **on
+            names.ESTIMATED, "Completions whose provider reported no usage.", ["model"], registry=on
         )
-        self._attempts = Counter(names.ATTEMPTS, "Provider calls by outcome.", ["endpoint", "outcome"], **on)
-        self.ongoing = Gauge(names.ONGOING, "Completions under way.", **on)
-        self.config_version = Gauge(names.CONFIG_VERSION, "Version of the configuration in use.", **on)
+        self._attempts = Counter(
+            names.ATTEMPTS, "Provider calls by outcome.", ["endpoint", "outcome"], registry=on
+        )
+        self.ongoing = Gauge(names.ONGOING, "Completions under way.", registry=on)
+        self.config_version = Gauge(names.CONFIG_VERSION, "Version of the configuration in use.", registry=on)
         # `labels()` takes a lock and builds a key; its results are kept instead. Bounded, because
         # models come and go.
         self._for_model = lru_cache(maxsize=16_384)(self._model_series)

@@ -106,9 +106,7 @@ class Router:
             options=options,
             larger_context=self._spare(config, route.context_window_fallbacks, now),
             other_policy=self._spare(config, route.content_policy_fallbacks, now),
-            timeout_s=request.timeout_s
-            or route.timeout_ms / 1000
-            or self._settings.request_timeout_s,
+            timeout_s=request.timeout_s or route.timeout_ms / 1000 or self._settings.request_timeout_s,
             max_attempts=route.max_attempts or max(self._settings.max_attempts, len(options)),
             hedge_after_s=route.hedging.delay_ms / 1000 if route.hedging else 0.0,
         )
@@ -172,8 +170,6 @@ class Router:
         )
 
 
-def _refuse_unfit(
-    models: Sequence[CompiledModel], require: ModelRequirements | None, name: str
-) -> None:
+def _refuse_unfit(models: Sequence[CompiledModel], require: ModelRequirements | None, name: str) -> None:
     if require is not None and not any(model.satisfies(require) for model in models):
         raise FailedPrecondition(f"model {name} does not offer what the prompt requires", "model")

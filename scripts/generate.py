@@ -31,13 +31,9 @@ def main() -> int:
     OUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        _protoc(
-            f"--python_out={folder}", f"--pyi_out={folder}", f"--grpc_python_out={folder}", *sources
-        )
+        _protoc(f"--python_out={folder}", f"--pyi_out={folder}", f"--grpc_python_out={folder}", *sources)
         described = folder / "described.binpb"
-        _protoc(
-            f"--descriptor_set_out={described}", "--include_imports", "--include_source_info", *sources
-        )
+        _protoc(f"--descriptor_set_out={described}", "--include_imports", "--include_source_info", *sources)
         descriptors = FileDescriptorSet.FromString(described.read_bytes())
         for path in sorted((folder / "voyager/llm/v1").iterdir()):
             # Only the service file has stubs worth keeping.

@@ -114,7 +114,7 @@ def _single(field: FieldDescriptorProto) -> Schema:
 def _operations(
     method: MethodDescriptorProto, messages: dict[str, DescriptorProto]
 ) -> Iterator[tuple[str, str, Schema]]:
-    rule = method.options.Extensions[annotations_pb2.http]
+    rule = method.options.Extensions[annotations_pb2.http]  # pyright: ignore[reportArgumentType]
     verb = rule.WhichOneof("pattern")
     path: str = getattr(rule, verb)
     in_path = set(re.findall(r"{(\w+)}", path))
@@ -134,7 +134,7 @@ def _operations(
     kind = "text/event-stream" if method.server_streaming else "application/json"
     operation: Schema = {
         "operationId": method.name,
-        "tags": [path.split("/")[3].split(":")[0]],
+        "tags": [path.split("/")[3].split(":", maxsplit=1)[0]],
         "parameters": parameters,
         "responses": {
             "201" if created else "200": {

@@ -188,7 +188,7 @@ class Catalog:
     def _refuse_while_needed(self, model: str) -> None:
         needing = [route.name for route in self.config.routes.values() if model in route.references()]
         if needing:
-            raise FailedPrecondition(f"route {sorted(needing)[0]} uses this model", "name")
+            raise FailedPrecondition(f"route {min(needing)} uses this model", "name")
 
     async def _latest_version(self, name: str) -> str:
         newest = await self._store.history(Kind.PROMPT, name, 0, 1)

@@ -13,9 +13,7 @@ from typing import Any, cast
 from voyager_llm.errors import InvalidArgument
 
 
-def patched(
-    document: Mapping[str, Any], patch: Mapping[str, Any], mask: Sequence[str]
-) -> dict[str, Any]:
+def patched(document: Mapping[str, Any], patch: Mapping[str, Any], mask: Sequence[str]) -> dict[str, Any]:
     """A copy of ``document`` with the fields of ``mask`` taken from ``patch``.
 
     Raises `InvalidArgument` for a mask through something that has no fields."""

@@ -6,23 +6,23 @@ Each has an implementation that runs in process and one that calls a deployment:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
+from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
 from voyager_llm.snapshot import Target
+from voyager_llm.store.contract import Record
 from voyager_llm.templating.render import Rendered
 
 
 class Renderer(Protocol):
     """Fills a prompt's variables in."""
 
-    async def render(
-        self, prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool
-    ) -> Rendered:
+    async def render(self, prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool) -> Rendered:
         """Raises `InvalidArgument` and `RenderFailed`."""
         ...
 
@@ -60,4 +60,43 @@ class SecretSource(Protocol):
 
     def refresh(self, reference: SecretRef) -> bool:
         """Read the secret anew. Whether it changed."""
+        ...
+
+
+class Definitions(Protocol):
+    """Reads and writes definitions: the catalog, or the config hub that runs it elsewhere.
+
+    Each method raises what the catalog's method of its name does."""
+
+    async def create(self, kind: Kind, document: Mapping[str, Any], author: str) -> Record: ...
+
+    async def update(
+        self,
+        kind: Kind,
+        name: str,
+        patch: Mapping[str, Any],
+        author: str,
+        mask: Sequence[str] = (),
+        etag: str = "",
+    ) -> Record: ...
+
+    async def delete(self, kind: Kind, name: str, etag: str = "") -> None: ...
+
+    async def rollback(
+        self, kind: Kind, name: str, revision: int, version: str, author: str, etag: str = ""
+    ) -> Record: ...
+
+    async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record: ...
+
+    async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]: ...
+
+    async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]: ...
+
+
+class Scorer(Protocol):
+    """Scores outputs against references."""
+
+    async def score(self, pairs: Sequence[tuple[str, str]], measurements: Sequence[str]) -> list[list[float]]:
+        """A row for each pair, a column for each measurement, each in [0, 1]. Raises
+        `InvalidArgument` for an unknown measurement."""
         ...

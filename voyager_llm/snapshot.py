@@ -125,7 +125,7 @@ class Delta:
     changes: tuple[Change, ...]
 
 
-def _empty() -> Mapping[str, Any]:
+def _empty() -> Mapping[Any, Any]:
     return MappingProxyType({})
 
 

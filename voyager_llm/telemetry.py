@@ -2,7 +2,7 @@
 
 COMPLETIONS = "voyager_completions"
 DURATION = "voyager_completion_duration_seconds"
-FIRST_TOKEN = "voyager_time_to_first_token_seconds"
+TIME_TO_FIRST = "voyager_time_to_first_token_seconds"
 TOKENS = "voyager_tokens"
 COST = "voyager_cost"
 ESTIMATED = "voyager_usage_estimated"

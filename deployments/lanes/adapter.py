@@ -115,11 +115,12 @@ def _headers(request: Outgoing) -> dict[str, str]:
 
 def _refuse_remote_media(body: dict[str, Any]) -> None:
     """LiteLLM would fetch a remote image itself, from wherever the client says."""
-    for i, message in enumerate(body.get("messages") or ()):
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            image = part.get("image_url") if isinstance(part, dict) else None
-            url = image.get("url") if isinstance(image, dict) else image
+    messages: list[dict[str, Any]] = body.get("messages") or []
+    for i, message in enumerate(messages):
+        parts: Any = message.get("content")
+        for part in parts if isinstance(parts, list) else ():
+            image: Any = part.get("image_url") if isinstance(part, dict) else None
+            url: Any = image.get("url") if isinstance(image, dict) else image
             if isinstance(url, str) and not url.startswith("data:"):
                 raise InvalidArgument(
                     "give images as data: URLs; this provider cannot fetch them itself",
@@ -247,5 +248,3 @@ def _status_of(event: dict[str, Any]) -> int:
     if "rate_limit" in kind:
         return 429
     return 400 if "invalid_request" in kind else 529
-
-

@@ -65,9 +65,7 @@ class Dialect:
     def streams(self) -> bool:
         return self._make_events is not None
 
-    def outgoing(
-        self, model: str, base: str, key: str, body: dict[str, Any], stream: bool
-    ) -> Outgoing:
+    def outgoing(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
         """Translate an OpenAI body. May raise any of LiteLLM's exceptions."""
         messages = body.pop("messages")
         parameters = self._parameters(model, body)
@@ -97,15 +95,13 @@ class Dialect:
 
     def _parameters(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
         """OpenAI parameters as the provider's. What LiteLLM does not know passes through."""
-        supported = set(self._config.get_supported_openai_params(model=model) or ())
+        supported: set[str] = set(self._config.get_supported_openai_params(model=model) or ())
         skipped = {"model", "stream", "stream_options"}
         known = {k: v for k, v in body.items() if k in supported and k not in skipped}
         mapped: dict[str, Any] = self._config.map_openai_params(
             non_default_params=known, optional_params={}, model=model, drop_params=True
         )
-        extra = {
-            k: v for k, v in body.items() if k not in supported and k not in skipped | _OPENAI_ONLY
-        }
+        extra = {k: v for k, v in body.items() if k not in supported and k not in skipped | _OPENAI_ONLY}
         return {**mapped, **extra}
 
 
@@ -125,9 +121,7 @@ class OllamaDialect(Dialect):
 class GeminiDialect(Dialect):
     """Gemini's adapter builds its body and address elsewhere than the common interface says."""
 
-    def outgoing(
-        self, model: str, base: str, key: str, body: dict[str, Any], stream: bool
-    ) -> Outgoing:
+    def outgoing(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
         messages = body.pop("messages")
         parameters = self._parameters(model, body)
         translated = gemini_body(

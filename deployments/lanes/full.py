@@ -29,7 +29,6 @@ from voyager_llm.errors import (
 )
 from voyager_llm.ports import SecretSource
 
-litellm.telemetry = False
 litellm.suppress_debug_info = True
 litellm.drop_params = True
 # Our attempts are counted and budgeted; a retry inside one would escape both.

@@ -30,14 +30,14 @@ class _GuardedResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
         if any(is_forbidden_address(result["host"]) for result in found):
-            raise ForbiddenAddress(host)
+            raise ForbiddenAddressError(host)
         return found
 
     async def close(self) -> None:
         await self._inner.close()
 
 
-class ForbiddenAddress(OSError):
+class ForbiddenAddressError(OSError):
     """The endpoint's name resolves to an address that must not be called."""
 
 
@@ -126,9 +126,9 @@ class Upstream:
 def _fault(error: Exception, timeout_s: float) -> Exception:
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         return UpstreamTimeout(f"the provider did not answer within {timeout_s:.3g} s")
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ForbiddenAddress):
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ForbiddenAddressError):
         return UpstreamMisconfigured("the endpoint resolves to a link-local or metadata address")
-    if isinstance(error, ForbiddenAddress):
+    if isinstance(error, ForbiddenAddressError):
         return UpstreamMisconfigured("the endpoint resolves to a link-local or metadata address")
     if isinstance(error, aiohttp.ClientConnectorError):
         return UpstreamUnavailable("the provider cannot be reached")

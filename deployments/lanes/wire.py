@@ -6,6 +6,7 @@ The body arrives ready to be sent; no header of the client's goes along. Used by
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Any, cast
 
 import orjson
 
@@ -78,9 +79,7 @@ class WireLane:
 
     async def probe(self, target: Target, timeout_s: float) -> None:
         """Any answer below 500 to the list of models shows that the endpoint is alive."""
-        status = await self._upstream.reachable(
-            f"{target.base_url}/models", self._headers(target), timeout_s
-        )
+        status = await self._upstream.reachable(f"{target.base_url}/models", self._headers(target), timeout_s)
         if status >= 500 or status in (401, 403):
             raise fault(status, b"", {})
 
@@ -144,12 +143,12 @@ class _StreamReader:
 
     def _take(self, payload: bytes) -> bool:
         try:
-            chunk = orjson.loads(payload)
-            choices = chunk["choices"]
+            chunk: Any = orjson.loads(payload)
         except orjson.JSONDecodeError:
             raise UpstreamInvalid("the provider sent a chunk that is no JSON") from None
-        except (KeyError, TypeError):
-            raise error_in_success(chunk if isinstance(chunk, dict) else {}) from None
+        if not isinstance(chunk, dict) or "choices" not in chunk:
+            raise error_in_success(cast("dict[str, Any]", chunk) if isinstance(chunk, dict) else {})
+        choices: Any = chunk["choices"]
         if "usage" in chunk and (usage := usage_of(chunk)):
             self.usage = usage
             if not choices and not self._include_usage:

@@ -6,6 +6,7 @@ Fields are the specification's ModelDefinition. Used by the store, the compiler 
 from __future__ import annotations
 
 import ipaddress
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -33,8 +34,8 @@ class ModelParameters(Frozen):
 class Cost(Frozen):
     """Prices per token, in ``currency``."""
 
-    input_token_cost: Money
-    output_token_cost: Money
+    input_token_cost: Money = Decimal(0)
+    output_token_cost: Money = Decimal(0)
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     cached_input_token_cost: Money | None = None
 

@@ -10,8 +10,8 @@ from voyager_llm.errors import (
     RateLimited,
     Unavailable,
     UpstreamInvalid,
-    UpstreamTimeout,
     UpstreamMisconfigured,
+    UpstreamTimeout,
     VoyagerError,
 )
 

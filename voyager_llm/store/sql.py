@@ -55,11 +55,13 @@ class SqlStore:
                     raise AlreadyExists(f"{draft.kind} {draft.name} exists already", "name")
                 now = _now()
                 if row is None:
-                    values = {"id": str(uuid.uuid4()), "revision": 1, "deleted": 0, "created_at": now}
+                    id_ = str(uuid.uuid4())
                     await connection.execute(
-                        insert(D).values(kind=draft.kind, name=draft.name, **values)
+                        insert(D).values(
+                            kind=draft.kind, name=draft.name, id=id_, revision=1, deleted=0, created_at=now
+                        )
                     )
-                    return await self._write(connection, draft, values["id"], 1, now, now)
+                    return await self._write(connection, draft, id_, 1, now, now)
                 await self._refuse_other_content(connection, draft)
                 return await self._advance(connection, draft, row)
         except IntegrityError:
@@ -146,9 +148,7 @@ class SqlStore:
     async def _refuse_other_content(self, connection: AsyncConnection, draft: Draft) -> None:
         if not draft.version:
             return
-        query = select(V.c.digest).where(
-            _versions_of(draft.kind, draft.name), V.c.version == draft.version
-        )
+        query = select(V.c.digest).where(_versions_of(draft.kind, draft.name), V.c.version == draft.version)
         found = (await connection.execute(query)).first()
         if found is not None:
             raise VersionConflict(

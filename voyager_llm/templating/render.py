@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
-from jinja2.sandbox import SecurityError
+from jinja2.exceptions import SecurityError
 
 from voyager_llm.domain.prompt import PromptDefinition, PromptParameter, fits
 from voyager_llm.errors import InvalidArgument, RenderFailed, TemplateInvalid

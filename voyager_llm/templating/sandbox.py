@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from jinja2 import StrictUndefined, nodes
+from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 MAX_OUTPUT_CHARS = 1_000_000
@@ -100,8 +101,7 @@ def _indent(value: str, width: int = 4, first: bool = False) -> str:
     pad = " " * min(int(width), 64)
     lines = value.splitlines(keepends=True)
     _bounded(len(value) + len(lines) * len(pad))
-    body = "".join(line if i == 0 and not first else pad + line for i, line in enumerate(lines))
-    return body
+    return "".join(line if i == 0 and not first else pad + line for i, line in enumerate(lines))
 
 
 def _range(*bounds: int) -> range:
@@ -144,10 +144,8 @@ class _Rewriter(NodeTransformer):
         return _filter(node.nodes[0], "voyager concat", node.lineno, node.nodes[1:])
 
 
-def _filter(
-    value: nodes.Expr, name: str, line: int, arguments: Sequence[nodes.Expr] = ()
-) -> nodes.Filter:
-    return nodes.Filter(value, name, list(arguments), [], None, None, lineno=line)
+def _filter(value: nodes.Node, name: str, line: int, arguments: Sequence[nodes.Expr] = ()) -> nodes.Filter:
+    return nodes.Filter(cast("nodes.Expr", value), name, list(arguments), [], None, None, lineno=line)
 
 
 class PromptEnvironment(ImmutableSandboxedEnvironment):

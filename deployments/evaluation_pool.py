@@ -1,0 +1,22 @@
+"""The evaluation pool: replicas that score outputs. Its handle is in `handles.py`.
+
+Scoring keeps a processor busy, so it never runs where requests are answered, in either topology.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from deployments.results import as_value
+from evals.scoring import score
+from voyager_llm.errors import VoyagerError
+
+
+class EvaluationPool:
+    """The deployment; wrapped in `serve_app/app.py`."""
+
+    async def score(
+        self, pairs: Sequence[tuple[str, str]], measurements: Sequence[str]
+    ) -> list[list[float]] | VoyagerError:
+        return await as_value(asyncio.to_thread(score, pairs, measurements))

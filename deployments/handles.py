@@ -1,0 +1,141 @@
+"""The other deployments as the router sees them: each handle behind the port that it serves.
+
+Values travel by value, inside the request: they are small, and the object store would cost a hop more.
+Imports none of them, so that a router replica does not carry what only they need. Used by
+`model_router.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+from ray.serve.handle import DeploymentHandle
+
+from deployments.results import raised
+from voyager_llm.domain.completion import Answer, Call, StreamEnd
+from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.quota import Lease
+from voyager_llm.errors import UpstreamUnavailable, VoyagerError
+from voyager_llm.snapshot import Delta, Target
+from voyager_llm.store.contract import Record
+from voyager_llm.templating.render import Rendered
+
+# Pairs of one call; a larger list is spread over the replicas of the pool.
+_PAIRS = 256
+
+
+class HubClient:
+    """`Definitions` and `LeaseSource` of the config hub."""
+
+    def __init__(self, hub: DeploymentHandle[Any]) -> None:
+        self._hub = hub.options(_by_reference=False)
+
+    async def create(self, kind: Kind, document: Mapping[str, Any], author: str) -> Record:
+        return await self._invoke("create", kind, document, author)
+
+    async def update(
+        self,
+        kind: Kind,
+        name: str,
+        patch: Mapping[str, Any],
+        author: str,
+        mask: Sequence[str] = (),
+        etag: str = "",
+    ) -> Record:
+        return await self._invoke("update", kind, name, patch, author, mask, etag)
+
+    async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
+        await self._invoke("delete", kind, name, etag)
+
+    async def rollback(
+        self, kind: Kind, name: str, revision: int, version: str, author: str, etag: str = ""
+    ) -> Record:
+        return await self._invoke("rollback", kind, name, revision, version, author, etag)
+
+    async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
+        return await self._invoke("get", kind, name, revision, version)
+
+    async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]:
+        return await self._invoke("page", kind, after, limit)
+
+    async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
+        return await self._invoke("history", kind, name, before, limit)
+
+    async def lease(self, model: str, requests: int, tokens: int) -> Lease:
+        return raised(await self._hub.lease.remote(model, requests, tokens))
+
+    async def since(self, version: int) -> list[Delta]:
+        return await self._hub.since.remote(version)
+
+    async def metrics(self) -> Sequence[tuple[str, bytes]]:
+        return await self._hub.metrics.remote()
+
+    async def _invoke(self, method: str, *arguments: Any) -> Any:
+        return raised(await self._hub.invoke.remote(method, arguments))
+
+
+class RemoteRenderer:
+    """`Renderer` over a handle to the deployment."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle.options(_by_reference=False)
+
+    async def render(self, prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool) -> Rendered:
+        return raised(await self._handle.render.remote(prompt, variables, texts))
+
+
+class RemoteCaller:
+    """`Caller` over a handle to the deployment."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle.options(_by_reference=False)
+        self._streaming: Any = handle.options(stream=True, _by_reference=False)
+
+    async def call(self, call: Call) -> Answer:
+        try:
+            return raised(await self._handle.call.remote(call))
+        except VoyagerError:
+            raise
+        except Exception as error:
+            raise _lost() from error
+
+    async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
+        response = self._streaming.stream.remote(call)
+        began = False
+        try:
+            async for block in response:
+                if isinstance(block, StreamEnd) and block.error is not None and not began:
+                    raise block.error
+                began = True
+                yield block
+        except (VoyagerError, GeneratorExit, asyncio.CancelledError):
+            response.cancel()
+            raise
+        except Exception as error:
+            if not began:
+                raise _lost() from error
+            yield StreamEnd(None, _lost())
+
+    async def probe(self, target: Target) -> None:
+        raised(await self._handle.probe.remote(target))
+
+
+def _lost() -> UpstreamUnavailable:
+    """A caller replica died or could not be reached: for the request, its attempt failed."""
+    return UpstreamUnavailable("the calling process was lost")
+
+
+class RemoteScorer:
+    """`Scorer` over a handle to the pool."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle.options(_by_reference=False)
+
+    async def score(self, pairs: Sequence[tuple[str, str]], measurements: Sequence[str]) -> list[list[float]]:
+        shares = [pairs[start : start + _PAIRS] for start in range(0, len(pairs), _PAIRS)]
+        calls = [self._handle.score.remote(share, measurements) for share in shares]
+        results: list[list[list[float]]] = [raised(result) for result in await asyncio.gather(*calls)]
+        return [row for rows in results for row in rows]

@@ -1,0 +1,1 @@
+"""Wire ↔ domain: the codecs of HTTP and gRPC. Nothing here decides anything."""

@@ -1,0 +1,108 @@
+"""The HTTP ingress: one ASGI application over the pipeline and the service.
+
+Reading order: `HttpIngress.__call__` → `_dispatch` → the codec of the path. Used by `model_router.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+
+from deployments.ingress.asgi import HttpRequest, Receive, Scope, Send, read_request, respond
+from deployments.ingress.docs import docs_page
+from deployments.ingress.identity import Authenticator
+from deployments.ingress.openai.api import OPERATIONS, OpenAIApi
+from deployments.ingress.rest.transcoder import Transcoder
+from deployments.ingress.status import openai_body, rest_body, retry_headers
+from voyager_llm.errors import NotFound, public, rendering
+
+log = logging.getLogger(__name__)
+
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_HTML = (b"content-type", b"text/html; charset=utf-8")
+
+
+class HttpIngress:
+    """Routes a request to its codec, and renders errors in the shape of that codec's API."""
+
+    def __init__(
+        self,
+        openai: OpenAIApi,
+        rest: Transcoder,
+        authenticator: Authenticator,
+        is_ready: Callable[[], bool],
+        metrics: Callable[[], Awaitable[bytes]],
+        max_body_bytes: int,
+    ) -> None:
+        self._openai = openai
+        self._rest = rest
+        self._authenticator = authenticator
+        self._is_ready = is_ready
+        self._metrics = metrics
+        self._max_body_bytes = max_body_bytes
+        self._openapi = files("voyager_llm.v1").joinpath("openapi.json").read_bytes()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        started = False
+
+        async def tracked(message: object) -> None:
+            nonlocal started
+            started = True
+            await send(message)  # pyright: ignore[reportArgumentType]
+
+        try:
+            await self._dispatch(scope, receive, tracked)
+        except Exception as error:
+            fault = public(error)
+            if fault is not error:
+                log.exception("request failed")
+            if started:
+                raise
+            is_rest = scope["path"].startswith("/api/")
+            body = rest_body(fault) if is_rest else openai_body(fault)
+            await respond(send, rendering(fault).http, body, retry_headers(fault))
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path in _OPEN:
+            await self._open(path, send)
+            return
+        request = await read_request(scope, receive, self._max_body_bytes)
+        who = self._authenticator.identify(
+            request.header(b"authorization"), request.header(b"x-voyager-user")
+        )
+        operation = OPERATIONS.get(path)
+        if operation is not None and request.method == "POST":
+            await self._openai.complete(request, operation, send)
+        elif path.startswith("/api/"):
+            await self._rest.serve(request, who, send)
+        elif request.method == "GET":
+            await self._get(request, path, send)
+        else:
+            raise NotFound(f"no such path; see /docs ({path[:200]})")
+
+    async def _get(self, request: HttpRequest, path: str, send: Send) -> None:
+        if path == "/v1/models":
+            await respond(send, 200, self._openai.list_models())
+        elif path.startswith("/v1/models/"):
+            await respond(send, 200, self._openai.get_model(path))
+        elif path == "/metrics":
+            await respond(send, 200, await self._metrics(), kind=_TEXT)
+        elif path == "/openapi.json":
+            await respond(send, 200, self._openapi)
+        elif path in ("/", "/docs"):
+            await respond(send, 200, docs_page(self._openapi), kind=_HTML)
+        else:
+            raise NotFound(f"no such path; see /docs ({path[:200]})")
+
+    async def _open(self, path: str, send: Send) -> None:
+        """Health, which needs no key: alive, and able to answer."""
+        healthy = path == "/healthz" or self._is_ready()
+        body = b"ok\n" if healthy else b"no configuration yet\n"
+        await respond(send, 200 if healthy else 503, body, kind=_TEXT)
+
+
+_OPEN = frozenset({"/healthz", "/readyz"})

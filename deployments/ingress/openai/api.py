@@ -1,0 +1,90 @@
+"""The OpenAI-compatible paths. Used by `ingress/http.py`."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+
+from deployments.ingress.asgi import (
+    Header,
+    HttpRequest,
+    Send,
+    end_events,
+    respond,
+    segment,
+    send_block,
+    start_events,
+)
+from deployments.ingress.openai.decode import decode
+from deployments.ingress.status import openai_body
+from deployments.lanes.sse import DONE, frame
+from deployments.pipeline import Pipeline
+from voyager_llm.domain.completion import Completion, Operation
+from voyager_llm.errors import NotFound
+from voyager_llm.snapshot import SnapshotCell
+
+OPERATIONS = {
+    "/v1/chat/completions": Operation.CHAT,
+    "/v1/completions": Operation.TEXT,
+    "/v1/embeddings": Operation.EMBEDDINGS,
+}
+
+
+class OpenAIApi:
+    """Answers OpenAI's requests through the pipeline."""
+
+    def __init__(self, pipeline: Pipeline, snapshots: SnapshotCell) -> None:
+        self._pipeline = pipeline
+        self._snapshots = snapshots
+
+    async def complete(self, request: HttpRequest, operation: Operation, send: Send) -> None:
+        decoded = decode(request, operation)
+        if decoded.stream:
+            async with aclosing(await self._pipeline.stream(decoded)) as items:
+                await start_events(send, [(b"x-voyager-trace-id", decoded.trace_id.encode())])
+                async for item in items:
+                    if isinstance(item, bytes):
+                        await send_block(send, item)
+                    elif isinstance(item, Completion):
+                        await send_block(send, DONE)
+                    else:
+                        await send_block(send, frame(openai_body(item)))
+                await end_events(send)
+        else:
+            completion = await self._pipeline.complete(decoded)
+            await respond(send, 200, completion.body, _headers(completion))
+
+    def list_models(self) -> bytes:
+        """Models, routes and prompts: whatever `model` may name."""
+        config = self._snapshots.current
+        entries = [_entry(name, model.definition.provider) for name, model in config.models.items()]
+        entries += [_entry(name, "route") for name in config.routes]
+        entries += [_entry(f"prompt:{name}", "prompt") for name in config.prompts]
+        return orjson.dumps({"object": "list", "data": sorted(entries, key=lambda e: e["id"])})
+
+    def get_model(self, path: str) -> bytes:
+        """Raises `NotFound`."""
+        name = segment(path.removeprefix("/v1/models/"))
+        config = self._snapshots.current
+        if name in config.models:
+            return orjson.dumps(_entry(name, config.models[name].definition.provider))
+        if name in config.routes:
+            return orjson.dumps(_entry(name, "route"))
+        if name.removeprefix("prompt:") in config.prompts and name.startswith("prompt:"):
+            return orjson.dumps(_entry(name, "prompt"))
+        raise NotFound(f"no model or route is named {name!r}", "model")
+
+
+def _entry(name: str, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+
+
+def _headers(completion: Completion) -> list[Header]:
+    return [
+        (b"x-voyager-model", completion.model.encode()),
+        (b"x-voyager-attempts", str(completion.attempts).encode()),
+        (b"x-voyager-cost", format(completion.cost, "f").encode()),
+        (b"x-voyager-trace-id", completion.trace_id.encode("latin-1", "replace")),
+    ]

@@ -1,0 +1,151 @@
+"""REST ↔ RPC by the `google.api.http` annotations of the service: what Envoy's transcoder does, in
+process. Used by `ingress/http.py`.
+
+Paths, bodies and query parameters follow the annotations; JSON is protobuf's own mapping with the
+names of the .proto files. One parity test holds this and Envoy to the same answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from google.api import annotations_pb2
+from google.protobuf import descriptor as pb_descriptor
+from google.protobuf import json_format, message_factory
+from google.protobuf.message import Message
+
+from deployments.ingress.asgi import (
+    HttpRequest,
+    Send,
+    end_events,
+    respond,
+    segment,
+    send_block,
+    start_events,
+)
+from deployments.ingress.identity import Identity
+from deployments.ingress.openai.decode import read_object
+from deployments.ingress.rpc.service import ModelManagerService
+from deployments.ingress.status import rest_body
+from deployments.lanes.sse import frame
+from voyager_llm.errors import InvalidArgument, NotFound, VoyagerError, public
+from voyager_llm.v1 import model_manager_pb2
+
+Handler = Callable[[Any, Identity], Awaitable[Any]]
+
+_STEP = re.compile(r"Failed to parse (\w+) field")
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """One annotated RPC."""
+
+    verb: str
+    path: re.Pattern[str]
+    # "*": the body is the message; a name: the body is that field; empty: no body.
+    body: str
+    message: type[Message]
+    handler: Handler
+    success: int
+    streams: bool
+
+
+class Transcoder:
+    """Answers REST requests by calling the service's methods."""
+
+    def __init__(self, service: ModelManagerService) -> None:
+        methods = model_manager_pb2.DESCRIPTOR.services_by_name["ModelManager"].methods
+        self._bindings = [_binding(method, service) for method in methods]
+
+    async def serve(self, request: HttpRequest, who: Identity, send: Send) -> None:
+        """Answer one request. Raises any `VoyagerError` before the answer has begun."""
+        binding, captured = self._find(request)
+        message = _message(binding, request, captured)
+        result = await binding.handler(message, who)
+        if binding.streams:
+            await _stream(result, send)
+        else:
+            await respond(send, binding.success, _json(result))
+
+    def _find(self, request: HttpRequest) -> tuple[_Binding, Mapping[str, str]]:
+        allowed: set[str] = set()
+        for binding in self._bindings:
+            match = binding.path.fullmatch(request.path)
+            if match is None:
+                continue
+            if binding.verb == request.method:
+                return binding, match.groupdict()
+            allowed.add(binding.verb)
+        if allowed:
+            methods = ", ".join(sorted(allowed))
+            raise NotFound(f"{request.method} does not exist here; use {methods}")
+        raise NotFound(f"no such path; see /docs ({request.path[:200]})")
+
+
+def _binding(method: pb_descriptor.MethodDescriptor, service: ModelManagerService) -> _Binding:
+    rule = method.GetOptions().Extensions[annotations_pb2.http]  # pyright: ignore[reportArgumentType]
+    verb: str = rule.WhichOneof("pattern")
+    template: str = getattr(rule, verb)
+    # A name may hold anything but a slash; a custom verb such as :stream is no part of it.
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template))
+    return _Binding(
+        verb=verb.upper(),
+        path=re.compile(pattern),
+        body=rule.body,
+        message=message_factory.GetMessageClass(method.input_type),
+        handler=getattr(service, method.name),
+        success=201 if method.name.startswith("Create") else 200,
+        streams=method.server_streaming,
+    )
+
+
+def _message(binding: _Binding, request: HttpRequest, captured: Mapping[str, str]) -> Message:
+    fields: dict[str, Any] = {}
+    if binding.body:
+        body = read_object(request.body) if request.body else {}
+        fields = body if binding.body == "*" else {binding.body: body}
+    if binding.body != "*":
+        for name, value in parse_qsl(request.query, keep_blank_values=True):
+            fields[name] = value
+    # The path wins over the body, as in Envoy.
+    fields.update((name, segment(value)) for name, value in captured.items())
+    try:
+        return json_format.ParseDict(fields, binding.message())
+    except (json_format.ParseError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: Exception) -> InvalidArgument:
+    """Protobuf's message with the path of the field that it names."""
+    text = str(error)
+    field = ".".join(_STEP.findall(text))
+    unknown = re.search(r'no field named "([^"]{1,128})"', text)
+    if unknown:
+        field = f"{field}.{unknown[1]}".lstrip(".")
+        return InvalidArgument("there is no such field", field)
+    reason = text.rsplit(": ", 1)[-1].rstrip(".")
+    return InvalidArgument(f"has the wrong type or format ({reason[:200]})", field)
+
+
+def _json(message: Message) -> bytes:
+    fields = json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return orjson.dumps(fields)
+
+
+async def _stream(messages: AsyncGenerator[Message], send: Send) -> None:
+    async with aclosing(messages) as stream:
+        await start_events(send)
+        try:
+            async for message in stream:
+                await send_block(send, frame(_json(message)))
+        except VoyagerError as error:
+            await send_block(send, b"event: error\n" + frame(rest_body(public(error))))
+        await end_events(send)

@@ -1,0 +1,136 @@
+"""ModelRouter: the ingress deployment. Composes the stages of one replica and keeps its snapshot.
+
+HTTP comes in through `__serve_build_asgi_app__`, gRPC through the methods of `GrpcMethods`; both are thin
+over the pipeline. Wrapped in `serve_app/app.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from deployments.attempts import Attempts
+from deployments.handles import HubClient, RemoteCaller, RemoteRenderer, RemoteScorer
+from deployments.ingress.http import HttpIngress
+from deployments.ingress.identity import Authenticator
+from deployments.ingress.openai.api import OpenAIApi
+from deployments.ingress.rest.transcoder import Transcoder
+from deployments.ingress.rpc.methods import GrpcMethods
+from deployments.ingress.rpc.service import ModelManagerService
+from deployments.meter import Meter
+from deployments.pipeline import Pipeline
+from deployments.prober import Prober
+from deployments.quotas import Quotas
+from deployments.router import Router
+from deployments.secrets import MountedSecrets
+from deployments.status_board import StatusBoard
+from voyager_llm.ports import Caller, Renderer
+from voyager_llm.settings import Settings, settings
+from voyager_llm.snapshot import Delta, SnapshotCell
+
+log = logging.getLogger(__name__)
+
+# A delta that got lost on its way is noticed after at most this long.
+_RESYNC_SECONDS = 5.0
+
+
+class ModelRouter(GrpcMethods):
+    """One replica of the ingress.
+
+    ``caller`` and ``renderer`` are handles to deployments, or makers of the stage in this process."""
+
+    def __init__(
+        self,
+        hub: DeploymentHandle[Any],
+        scorer: DeploymentHandle[Any],
+        caller: DeploymentHandle[Any] | Callable[[Settings], Caller],
+        renderer: DeploymentHandle[Any] | Callable[[], Renderer],
+    ) -> None:
+        config = settings()
+        self._hub = HubClient(hub)
+        self._snapshots = SnapshotCell()
+        self._meter = Meter()
+        self._router = Router(config)
+        calls = RemoteCaller(caller) if isinstance(caller, DeploymentHandle) else caller(config)
+        renders = RemoteRenderer(renderer) if isinstance(renderer, DeploymentHandle) else renderer()
+        attempts = Attempts(calls, self._router, Quotas(self._hub), self._meter, config)
+        self.pipeline = Pipeline(self._snapshots, renders, self._router, attempts, self._meter, config)
+        self._prober = Prober(self._snapshots, self._router, calls, config.probe_interval_s)
+        self.authenticator = Authenticator(config, MountedSecrets(config.secrets_dir))
+        self.service = ModelManagerService(
+            self._hub, self.pipeline, RemoteScorer(scorer), StatusBoard(self._snapshots, self._router)
+        )
+        self._background: set[asyncio.Task[None]] = set()
+
+    def __serve_build_asgi_app__(self) -> HttpIngress:
+        for work in (self._resync(), self._prober.run()):
+            self._background.add(asyncio.get_running_loop().create_task(work))
+        return HttpIngress(
+            OpenAIApi(self.pipeline, self._snapshots),
+            Transcoder(self.service),
+            self.authenticator,
+            self.ready,
+            self._all_metrics,
+            settings().max_body_bytes,
+        )
+
+    def ready(self) -> bool:
+        return self._snapshots.current.version > 0
+
+    async def apply(self, delta: Delta) -> int:
+        """Take a change of the configuration; called by the hub. Returns the version in force."""
+        if not self._snapshots.apply(delta):
+            await self._pull()
+        self._router.forget(self._snapshots.current)
+        self._meter.config_version.set(self._snapshots.current.version)
+        return self._snapshots.current.version
+
+    async def metrics_text(self) -> tuple[str, bytes]:
+        """This replica's metrics; called by the hub."""
+        return serve.get_replica_context().replica_id.unique_id, self._meter.text()
+
+    async def _all_metrics(self) -> bytes:
+        return merged_metrics(await self._hub.metrics())
+
+    async def _pull(self) -> None:
+        for delta in await self._hub.since(self._snapshots.current.version):
+            self._snapshots.apply(delta)
+
+    async def _resync(self) -> None:
+        """Ask the hub for what was missed: at the start, and now and then."""
+        while True:
+            try:
+                await self._pull()
+                self._meter.config_version.set(self._snapshots.current.version)
+                pause = _RESYNC_SECONDS
+            except Exception:
+                log.warning("the config hub cannot be reached; going on with what is known", exc_info=True)
+                pause = 1.0
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+
+
+def merged_metrics(texts: Any) -> bytes:
+    """Several replicas' metrics as one text, each sample with its replica's name."""
+    families: dict[str, list[str]] = {}
+    for replica, text in texts:
+        for family in text_string_to_metric_families(text.decode()):
+            lines = families.setdefault(
+                family.name,
+                [f"# HELP {family.name} {family.documentation}", f"# TYPE {family.name} {family.type}"],
+            )
+            for sample in family.samples:
+                labels = {**sample.labels, "replica": replica}
+                inner = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
+                lines.append(f"{sample.name}{{{inner}}} {sample.value}")
+    return ("\n".join(line for lines in families.values() for line in lines) + "\n").encode()
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

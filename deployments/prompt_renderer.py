@@ -1,0 +1,30 @@
+"""The renderer stage: in process, and as a deployment. Its handle is in `handles.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deployments.results import as_value
+from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.errors import VoyagerError
+from voyager_llm.templating.render import Rendered, render
+
+
+class LocalRenderer:
+    """`Renderer` in this process."""
+
+    async def render(self, prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool) -> Rendered:
+        return render(prompt, variables, texts=texts)
+
+
+class PromptRenderer:
+    """The deployment; wrapped in `serve_app/app.py`. Holds nothing but compiled templates."""
+
+    def __init__(self) -> None:
+        self._renderer = LocalRenderer()
+
+    async def render(
+        self, prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool
+    ) -> Rendered | VoyagerError:
+        return await as_value(self._renderer.render(prompt, variables, texts))

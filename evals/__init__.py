@@ -1,0 +1,1 @@
+"""Evaluation: metrics, and what runs them."""

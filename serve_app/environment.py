@@ -1,0 +1,53 @@
+"""Environment variables that Ray Serve reads at import, in every process.
+
+They must be set before Ray starts, so `cli.py` computes them here, without importing Ray, and starts
+`launch.py` with them. In KubeRay the same ones stand in the head's and workers' container environment.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from voyager_llm.settings import Settings
+
+# Marks every process of one run, so that none is left behind (`processes.py`).
+RUN_MARK = "VOYAGER_RUN"
+
+
+def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, str]:
+    """``scratch`` is a folder of this run's own; HAProxy keeps its configuration and sockets there."""
+    # HAProxy's own statistics and metrics ports are fixed by default, so two runs would collide.
+    stats, metrics = free_port(), free_port()
+    # One haproxy thread serves more than a two-core machine can send.
+    environment = {
+        RUN_MARK: run,
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(scratch / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(scratch / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(scratch / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(scratch),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(scratch / "server-state"),
+        # Long completions must not be cut by the load balancer; our own deadlines hold.
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "3600",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Deprecated packages and proxies of the machine must not reach the workers.
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOG": "ERROR",
+    }
+    if settings.fast_drain:
+        environment["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = "0"
+    return environment
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
