@@ -57,7 +57,7 @@ class AdapterLane:
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
         spoken = dialect(call.target.provider, call.target.model_name)
         request = self._outgoing(spoken, call)
-        chunks = _Chunks(spoken.events(request.parameters), call)
+        chunks = _Chunks(spoken, request.parameters, call)
         began = False
         try:
             async with self._upstream.post(
@@ -142,7 +142,7 @@ def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes) -> 
             encoding=None,
             json_mode=bool(request.parameters.get("json_mode")),
         )
-        return orjson.dumps(result.model_dump(exclude_none=True))
+        return orjson.dumps(_standard(result))
     except Exception as error:
         _raise_said(body)
         raise UpstreamInvalid("the provider's answer cannot be read") from error
@@ -178,8 +178,9 @@ async def _events(response: ClientResponse, json_lines: bool) -> AsyncGenerator[
 class _Chunks:
     """Turns a provider's events into frames of OpenAI chunks, and keeps count of usage."""
 
-    def __init__(self, parser: Any, call: Call) -> None:
-        self._parser = parser
+    def __init__(self, spoken: Dialect, parameters: dict[str, Any], call: Call) -> None:
+        self._spoken = spoken
+        self._parser = spoken.events(parameters)
         self._model = call.target.model_name
         self._include_usage = call.include_usage
         self._id = ""
@@ -195,11 +196,14 @@ class _Chunks:
             raise UpstreamInvalid("the provider sent a chunk that cannot be read") from error
         if chunk is None:
             return b""
-        document: dict[str, Any] = chunk.model_dump(exclude_none=True)
+        document = _standard(chunk)
         if usage := usage_of(document):
             self.usage = usage
         document.pop("usage", None)
         choices = document.get("choices") or []
+        if not self._spoken.ends(event):
+            for choice in choices:
+                choice["finish_reason"] = None
         if not choices or not _says_something(choices[0]):
             return b""
         if choices[0].get("finish_reason"):
@@ -227,6 +231,12 @@ class _Chunks:
             },
         }  # fmt: skip
         return frame(orjson.dumps(document))
+
+
+def _standard(result: Any) -> dict[str, Any]:
+    """A result of LiteLLM's as plain data, without the fields that it adds for itself."""
+    fields: dict[str, Any] = result.model_dump(exclude_none=True)
+    return {name: value for name, value in fields.items() if not name.startswith("vertex_ai_")}
 
 
 def _says_something(choice: dict[str, Any]) -> bool:

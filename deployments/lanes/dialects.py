@@ -90,6 +90,10 @@ class Dialect:
         assert self._make_events is not None
         return self._make_events(NoLog(parameters))
 
+    def ends(self, event: dict[str, Any]) -> bool:
+        """Whether an event may carry a finish reason."""
+        return True
+
     def transform_response(self, **arguments: Any) -> Any:
         return self._config.transform_response(**arguments)
 
@@ -119,7 +123,11 @@ class OllamaDialect(Dialect):
 
 
 class GeminiDialect(Dialect):
-    """Gemini's adapter builds its body and address elsewhere than the common interface says."""
+    """Gemini's adapter builds its body and address elsewhere than the common interface says, and its
+    stream parser finishes every chunk."""
+
+    def ends(self, event: dict[str, Any]) -> bool:
+        return any(candidate.get("finishReason") for candidate in event.get("candidates") or ())
 
     def outgoing(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
         messages = body.pop("messages")

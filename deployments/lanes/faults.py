@@ -58,7 +58,7 @@ def fault(status: int, body: bytes, headers: Mapping[str, str]) -> VoyagerError:
         detail = "is loading the model" if "loading model" in text.lower() else f"answered {status}"
         return UpstreamUnavailable(f"the provider {detail}", "", retry_after)
     if 400 <= status < 500:
-        return _rejected(code, text)
+        return rejected(code, text)
     return UpstreamInvalid(f"the provider answered with status {status}")
 
 
@@ -76,14 +76,15 @@ def error_in_success(document: Mapping[str, Any]) -> VoyagerError:
     if status == 429 or "rate_limit" in code:
         return UpstreamRateLimited("the provider's rate limit is reached")
     if "overloaded" in code or status >= 500:
-        known = _rejected(code, text)
+        known = rejected(code, text)
         return known if not isinstance(known, UpstreamRejected) else UpstreamUnavailable(
             "the provider answered with an error"
         )  # fmt: skip
-    return _rejected(code, text)
+    return rejected(code, text)
 
 
-def _rejected(code: str, text: str) -> VoyagerError:
+def rejected(code: str, text: str) -> VoyagerError:
+    """The error for a request that the provider refused, by its code and text."""
     if "context_length" in code or _TOO_LONG.search(text):
         return ContextWindowExceeded("the prompt does not fit the model's context window", "messages")
     if "content_policy" in code or "content_filter" in code or _POLICY.search(text):

@@ -12,7 +12,7 @@ import orjson
 from litellm import exceptions as llm
 
 from deployments.lanes.answers import read_answer, usage_of
-from deployments.lanes.faults import clean, retry_after_s
+from deployments.lanes.faults import rejected, retry_after_s
 from deployments.lanes.sse import frame
 from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd, Usage
@@ -22,7 +22,6 @@ from voyager_llm.errors import (
     UpstreamInvalid,
     UpstreamMisconfigured,
     UpstreamRateLimited,
-    UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
     VoyagerError,
@@ -116,7 +115,12 @@ def _translated(error: Exception) -> VoyagerError:
     if isinstance(error, llm.Timeout):
         return UpstreamTimeout("the provider did not answer in time")
     if isinstance(error, (llm.BadRequestError, llm.UnprocessableEntityError)):
-        return UpstreamRejected(f"the provider refused the request: {clean(str(error.message))}")
+        return rejected(str(getattr(error, "code", "") or ""), _own_words(str(error.message)))
     if isinstance(error, (llm.APIConnectionError, llm.ServiceUnavailableError, llm.InternalServerError)):
         return UpstreamUnavailable("the provider cannot be reached or failed")
     return UpstreamInvalid(f"the provider's answer cannot be read ({type(error).__name__})")
+
+
+def _own_words(message: str) -> str:
+    """The provider's text without what LiteLLM puts before it ("litellm.X: XException - …")."""
+    return message.rpartition("Exception - ")[2]

@@ -1,0 +1,1 @@
+"""As a new user: the commands of the README."""

@@ -1,0 +1,5 @@
+"""A provider over real HTTP that speaks four wire formats and fails on demand.
+
+For tests and benchmarks alone: `server.py` serves, `profiles.py` says how it behaves, `formats.py` writes
+the answers, `running.py` starts it as a process.
+"""

@@ -1,0 +1,276 @@
+"""Answers of the fake provider in the wire formats of OpenAI, Anthropic, Gemini and Ollama.
+
+Shapes follow the providers' public API references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from tests.fake_provider.profiles import Profile
+
+PROMPT_TOKENS = 12
+CACHED_TOKENS = 4
+REASONING_TOKENS = 2
+WORDS = ("Hello", " from", " the", " fake", " provider", ".")
+TOOL = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
+
+
+def words(profile: Profile) -> list[str]:
+    """The tokens of an answer."""
+    if profile.text:
+        return [profile.text]
+    return [WORDS[i % len(WORDS)] for i in range(profile.tokens)]
+
+
+def _sse(document: Any, event: str = "") -> bytes:
+    head = f"event: {event}\n".encode() if event else b""
+    return head + b"data: " + orjson.dumps(document) + b"\n\n"
+
+
+class OpenAI:
+    """Chat, text and embeddings."""
+
+    stream_type = "text/event-stream"
+
+    @staticmethod
+    def usage(profile: Profile) -> dict[str, Any]:
+        return {
+            "prompt_tokens": PROMPT_TOKENS,
+            "completion_tokens": profile.tokens,
+            "total_tokens": PROMPT_TOKENS + profile.tokens,
+            "prompt_tokens_details": {"cached_tokens": CACHED_TOKENS},
+            "completion_tokens_details": {"reasoning_tokens": REASONING_TOKENS},
+        }
+
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(words(profile))}
+        finish = "stop"
+        if profile.tool_call:
+            call = {"id": "call_1", "type": "function", "function": TOOL}
+            message, finish = {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+        document: dict[str, Any] = {
+            "id": "chatcmpl-fake", "object": "chat.completion", "created": 1700000000,
+            "model": body.get("model", "fake"),
+            "choices": [{"index": i, "message": message, "finish_reason": finish}
+                        for i in range(body.get("n") or 1)],
+        }  # fmt: skip
+        if not profile.no_usage:
+            document["usage"] = cls.usage(profile)
+        return document
+
+    @classmethod
+    def events(cls, profile: Profile, body: Any) -> Iterator[bytes]:
+        base = {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1700000000,
+                "model": body.get("model", "fake")}  # fmt: skip
+
+        def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
+            return _sse({**base, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+
+        if profile.tool_call:
+            call = {"index": 0, "id": "call_1", "type": "function", "function": TOOL}
+            yield chunk({"role": "assistant", "tool_calls": [call]})
+            yield chunk({}, "tool_calls")
+        else:
+            for i, word in enumerate(words(profile)):
+                yield chunk({"role": "assistant", "content": word} if i == 0 else {"content": word})
+            yield chunk({}, "stop")
+        options = body.get("stream_options") or {}
+        if options.get("include_usage") and not profile.no_usage:
+            yield _sse({**base, "choices": [], "usage": cls.usage(profile)})
+        yield b"data: [DONE]\n\n"
+
+    @staticmethod
+    def error(profile: Profile) -> dict[str, Any]:
+        return {"error": {"message": profile.error_message, "type": "fake_error", "param": None,
+                          "code": profile.error_code or None}}  # fmt: skip
+
+
+class OpenAIText(OpenAI):
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        return {
+            "id": "cmpl-fake", "object": "text_completion", "created": 1700000000,
+            "model": body.get("model", "fake"),
+            "choices": [{"index": 0, "text": "".join(words(profile)), "finish_reason": "stop"}],
+            "usage": cls.usage(profile),
+        }  # fmt: skip
+
+    @classmethod
+    def events(cls, profile: Profile, body: Any) -> Iterator[bytes]:
+        base = {"id": "cmpl-fake", "object": "text_completion", "created": 1700000000, "model": "fake"}
+        for word in words(profile):
+            yield _sse({**base, "choices": [{"index": 0, "text": word, "finish_reason": None}]})
+        yield _sse({**base, "choices": [{"index": 0, "text": "", "finish_reason": "stop"}]})
+        yield b"data: [DONE]\n\n"
+
+
+class Embeddings(OpenAI):
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        given = body.get("input")
+        count = len(given) if isinstance(given, list) else 1
+        return {
+            "object": "list", "model": body.get("model", "fake"),
+            "data": [{"object": "embedding", "index": i, "embedding": [0.1, 0.2, 0.3]}
+                     for i in range(count)],
+            "usage": {"prompt_tokens": 3 * count, "total_tokens": 3 * count},
+        }  # fmt: skip
+
+
+class Anthropic:
+    """The Messages API."""
+
+    stream_type = "text/event-stream"
+
+    @staticmethod
+    def usage(profile: Profile) -> dict[str, Any]:
+        return {
+            "input_tokens": PROMPT_TOKENS - CACHED_TOKENS, "output_tokens": profile.tokens,
+            "cache_read_input_tokens": CACHED_TOKENS, "cache_creation_input_tokens": 0,
+        }  # fmt: skip
+
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        content: list[dict[str, Any]] = [{"type": "text", "text": "".join(words(profile))}]
+        stop = "end_turn"
+        if profile.tool_call:
+            content = [{"type": "tool_use", "id": "call_1", "name": TOOL["name"],
+                        "input": orjson.loads(TOOL["arguments"])}]  # fmt: skip
+            stop = "tool_use"
+        return {
+            "id": "msg_fake", "type": "message", "role": "assistant", "model": body.get("model", "fake"),
+            "content": content, "stop_reason": stop, "stop_sequence": None, "usage": cls.usage(profile),
+        }  # fmt: skip
+
+    @classmethod
+    def events(cls, profile: Profile, body: Any) -> Iterator[bytes]:
+        start = {**cls.answer(profile, body), "content": [], "stop_reason": None,
+                 "usage": {**cls.usage(profile), "output_tokens": 1}}  # fmt: skip
+        yield _sse({"type": "message_start", "message": start}, "message_start")
+        if profile.tool_call:
+            block = {"type": "tool_use", "id": "call_1", "name": TOOL["name"], "input": {}}
+            deltas = [{"type": "input_json_delta", "partial_json": TOOL["arguments"]}]
+        else:
+            block = {"type": "text", "text": ""}
+            deltas = [{"type": "text_delta", "text": word} for word in words(profile)]
+        yield _sse({"type": "content_block_start", "index": 0, "content_block": block},
+                   "content_block_start")  # fmt: skip
+        for delta in deltas:
+            yield _sse({"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta")
+        yield _sse({"type": "content_block_stop", "index": 0}, "content_block_stop")
+        stop = "tool_use" if profile.tool_call else "end_turn"
+        yield _sse({"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": None},
+                    "usage": {"output_tokens": profile.tokens}}, "message_delta")  # fmt: skip
+        yield _sse({"type": "message_stop"}, "message_stop")
+
+    @staticmethod
+    def error(profile: Profile) -> dict[str, Any]:
+        return {"type": "error", "error": {"type": profile.error_code or "api_error",
+                                           "message": profile.error_message}}  # fmt: skip
+
+
+class Gemini:
+    """generateContent and streamGenerateContent?alt=sse."""
+
+    stream_type = "text/event-stream"
+
+    @staticmethod
+    def usage(profile: Profile) -> dict[str, Any]:
+        return {
+            "promptTokenCount": PROMPT_TOKENS, "candidatesTokenCount": profile.tokens,
+            "totalTokenCount": PROMPT_TOKENS + profile.tokens, "cachedContentTokenCount": CACHED_TOKENS,
+        }  # fmt: skip
+
+    @classmethod
+    def _chunk(cls, profile: Profile, parts: list[Any], finish: str | None) -> dict[str, Any]:
+        candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": 0}
+        if finish:
+            candidate["finishReason"] = finish
+        return {"candidates": [candidate], "usageMetadata": cls.usage(profile), "modelVersion": "fake"}
+
+    @classmethod
+    def _parts(cls, profile: Profile) -> list[Any]:
+        if profile.tool_call:
+            arguments = orjson.loads(TOOL["arguments"])
+            return [{"functionCall": {"name": TOOL["name"], "args": arguments}}]
+        return [{"text": "".join(words(profile))}]
+
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        return cls._chunk(profile, cls._parts(profile), "STOP")
+
+    @classmethod
+    def events(cls, profile: Profile, body: Any) -> Iterator[bytes]:
+        if profile.tool_call:
+            yield _sse(cls._chunk(profile, cls._parts(profile), "STOP"))
+            return
+        all_words = words(profile)
+        for i, word in enumerate(all_words):
+            finish = "STOP" if i == len(all_words) - 1 else None
+            yield _sse(cls._chunk(profile, [{"text": word}], finish))
+
+    @staticmethod
+    def error(profile: Profile) -> dict[str, Any]:
+        return {"error": {"code": profile.status or 500, "message": profile.error_message,
+                          "status": profile.error_code or "INTERNAL"}}  # fmt: skip
+
+
+class Ollama:
+    """The native /api/chat: JSON, or one JSON object a line."""
+
+    stream_type = "application/x-ndjson"
+
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(words(profile))}
+        if profile.tool_call:
+            function = {"name": TOOL["name"], "arguments": orjson.loads(TOOL["arguments"])}
+            message = {"role": "assistant", "content": "", "tool_calls": [{"function": function}]}
+        return {"model": body.get("model", "fake"), "created_at": "2024-01-01T00:00:00.000000Z",
+                "message": message, "done": True, "done_reason": "stop", "total_duration": 1,
+                "prompt_eval_count": PROMPT_TOKENS, "eval_count": profile.tokens}  # fmt: skip
+
+    @classmethod
+    def events(cls, profile: Profile, body: Any) -> Iterator[bytes]:
+        base = {"model": body.get("model", "fake"), "created_at": "2024-01-01T00:00:00.000000Z"}
+        if profile.tool_call:
+            message = cls.answer(profile, body)["message"]
+            yield orjson.dumps({**base, "message": message, "done": False}) + b"\n"
+        else:
+            for word in words(profile):
+                message = {"role": "assistant", "content": word}
+                yield orjson.dumps({**base, "message": message, "done": False}) + b"\n"
+        end = {**base, "message": {"role": "assistant", "content": ""}, "done": True,
+               "done_reason": "stop", "prompt_eval_count": PROMPT_TOKENS, "eval_count": profile.tokens}  # fmt: skip
+        yield orjson.dumps(end) + b"\n"
+
+    @staticmethod
+    def error(profile: Profile) -> dict[str, Any]:
+        return {"error": profile.error_message}
+
+
+Format = type[OpenAI] | type[Anthropic] | type[Gemini] | type[Ollama]
+
+
+def format_of(path: str) -> Format | None:
+    """The wire format that a path belongs to."""
+    if path.endswith("/chat/completions"):
+        return OpenAI
+    if path.endswith("/completions"):
+        return OpenAIText
+    if path.endswith("/embeddings"):
+        return Embeddings
+    if path.endswith("/messages"):
+        return Anthropic
+    if path.endswith((":generateContent", ":streamGenerateContent")):
+        return Gemini
+    return Ollama if path.endswith("/api/chat") else None
+
+
+def wants_stream(path: str, body: Any) -> bool:
+    return path.endswith(":streamGenerateContent") or bool(body.get("stream"))

@@ -1,0 +1,167 @@
+"""The fake provider's server: `python -m tests.fake_provider.server PORT`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import asdict, replace
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import uvicorn
+
+from tests.fake_provider.formats import Format, format_of, wants_stream
+from tests.fake_provider.profiles import Profile, Record
+
+RECORDS: dict[str, Record] = {}
+_FOREVER = 3600.0
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] != "http":
+        return
+    path: str = scope["path"]
+    body = await _body(receive)
+    if path.startswith("/_profiles/"):
+        await _control(scope["method"], path.removeprefix("/_profiles/"), body, send)
+        return
+    name = path.split("/", 2)[1]
+    record = RECORDS.setdefault(name, Record())
+    if scope["method"] == "GET":
+        status = record.profile.status if record.profile.status >= 500 else 200
+        await _send(send, status, b'{"object":"list","data":[]}')
+        return
+    record.requests += 1
+    record.ongoing += 1
+    record.most_ongoing = max(record.most_ongoing, record.ongoing)
+    record.last_path = path
+    record.last_body = body
+    record.last_headers = {k.decode(): v.decode("latin-1") for k, v in scope["headers"]}
+    watcher = asyncio.ensure_future(receive())
+    try:
+        answering = asyncio.ensure_future(_answer(record, path, body, send))
+        await asyncio.wait([answering, watcher], return_when=asyncio.FIRST_COMPLETED)
+        if answering.done():
+            answering.result()
+            record.completed += 1
+        else:
+            answering.cancel()
+            record.aborted += 1
+    finally:
+        record.ongoing -= 1
+        watcher.cancel()
+
+
+async def fast_app(scope: Any, receive: Any, send: Any) -> None:
+    """Only ordinary answers, at once: the upstream of benchmarks."""
+    if scope["type"] != "http":
+        return
+    body = await _body(receive)
+    document = orjson.loads(body) if body else {}
+    spoken = format_of(scope["path"])
+    if spoken is None:
+        await _send(send, 200, b'{"object":"list","data":[]}')
+    elif wants_stream(scope["path"], document):
+        await _stream(spoken, RECORDS.setdefault(scope["path"].split("/", 2)[1], Record()).profile, document, send)
+    else:
+        await _send(send, 200, _whole(spoken, document.get("model", "fake")))
+
+
+@lru_cache(maxsize=65536)
+def _whole(spoken: Format, model: str) -> bytes:
+    return orjson.dumps(spoken.answer(Profile(), {"model": model}))
+
+
+async def _answer(record: Record, path: str, raw: bytes, send: Any) -> None:
+    profile = record.profile
+    if profile.latency_s:
+        await asyncio.sleep(profile.latency_s)
+    if profile.hang:
+        await asyncio.sleep(_FOREVER)
+    if profile.redirect_to:
+        await _send(send, 302, b"", [(b"location", profile.redirect_to.encode())])
+        return
+    if profile.raw:
+        await _send(send, profile.status or 200, profile.raw.encode(), kind=profile.raw_type)
+        return
+    spoken = format_of(path)
+    if spoken is None:
+        await _send(send, 404, b'{"error":{"message":"no such path"}}')
+        return
+    document = orjson.loads(raw)
+    if profile.error_in_body:
+        await _send(send, 200, orjson.dumps(spoken.error(profile)))
+    elif profile.status and (not profile.fail_first or record.requests <= profile.fail_first):
+        headers = [(b"retry-after", profile.retry_after.encode())] if profile.retry_after else []
+        await _send(send, profile.status, orjson.dumps(spoken.error(profile)), headers)
+    elif wants_stream(path, document):
+        await _stream(spoken, profile, document, send)
+    else:
+        await _send(send, 200, orjson.dumps(spoken.answer(profile, document)))
+
+
+async def _stream(spoken: Format, profile: Profile, document: Any, send: Any) -> None:
+    kind = [(b"content-type", spoken.stream_type.encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": kind})
+    for i, event in enumerate(spoken.events(profile, document)):
+        if profile.truncate_after and i >= profile.truncate_after:
+            break
+        if profile.hang_after and i >= profile.hang_after:
+            await asyncio.sleep(_FOREVER)
+        if profile.malformed_after and i == profile.malformed_after:
+            event = b'data: {"choices": [{"delta": \n\n'
+        if profile.error_after and i == profile.error_after:
+            await send({"type": "http.response.body", "more_body": True,
+                        "body": b"data: " + orjson.dumps(spoken.error(profile)) + b"\n\n"})  # fmt: skip
+            break
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+        if profile.token_delay_s:
+            await asyncio.sleep(profile.token_delay_s)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _control(method: str, name: str, body: bytes, send: Any) -> None:
+    if method == "PUT":
+        profile = replace(Profile(), **orjson.loads(body or b"{}"))
+        RECORDS[name] = Record(profile=profile)
+    record = asdict(RECORDS.setdefault(name, Record()))
+    record["last_body"] = _readable(record["last_body"])
+    await _send(send, 200, orjson.dumps(record))
+
+
+def _readable(body: Any) -> Any:
+    try:
+        return orjson.loads(body) if body else None
+    except orjson.JSONDecodeError:
+        return repr(body)
+
+
+async def _body(receive: Any) -> bytes:
+    pieces: list[bytes] = []
+    while True:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+async def _send(
+    send: Any, status: int, body: bytes, headers: list[Any] | None = None, kind: str = "application/json"
+) -> None:
+    lines = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": lines + (headers or [])})
+    await send({"type": "http.response.body", "body": body})
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        fast_app if "--fast" in sys.argv else app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        log_level="warning",
+        access_log=False,
+        loop="uvloop",
+        http="httptools",
+        timeout_keep_alive=600,
+    )

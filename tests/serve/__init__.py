@@ -1,0 +1,1 @@
+"""Against a real local Ray cluster, in both topologies."""

@@ -1,0 +1,1 @@
+"""Need nothing but Python."""
