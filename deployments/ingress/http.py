@@ -9,9 +9,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
-from deployments.ingress.asgi import HttpRequest, Receive, Scope, Send, read_request, respond
+from deployments.ingress.asgi import (
+    DisconnectWatch,
+    HttpRequest,
+    Receive,
+    Scope,
+    Send,
+    read_request,
+    respond,
+)
 from deployments.ingress.docs import docs_page
-from deployments.ingress.identity import Authenticator
+from deployments.ingress.identity import Authenticator, Identity
 from deployments.ingress.openai.api import OPERATIONS, OpenAIApi
 from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.status import openai_body, rest_body, retry_headers
@@ -44,23 +52,15 @@ class HttpIngress:
         self._openapi = files("voyager_llm.v1").joinpath("openapi.json").read_bytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Codecs raise before they begin to answer; what happens to a stream later, they send."""
         if scope["type"] != "http":
             return
-        started = False
-
-        async def tracked(message: object) -> None:
-            nonlocal started
-            started = True
-            await send(message)  # pyright: ignore[reportArgumentType]
-
         try:
-            await self._dispatch(scope, receive, tracked)
+            await self._dispatch(scope, receive, send)
         except Exception as error:
             fault = public(error)
             if fault is not error:
                 log.exception("request failed")
-            if started:
-                raise
             is_rest = scope["path"].startswith("/api/")
             body = rest_body(fault) if is_rest else openai_body(fault)
             await respond(send, rendering(fault).http, body, retry_headers(fault))
@@ -74,6 +74,13 @@ class HttpIngress:
         who = self._authenticator.identify(
             request.header(b"authorization"), request.header(b"x-voyager-user")
         )
+        watch = DisconnectWatch(receive)
+        try:
+            await self._answer(request, path, who, send)
+        finally:
+            watch.stop()
+
+    async def _answer(self, request: HttpRequest, path: str, who: Identity, send: Send) -> None:
         operation = OPERATIONS.get(path)
         if operation is not None and request.method == "POST":
             await self._openai.complete(request, operation, send)

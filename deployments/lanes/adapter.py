@@ -19,7 +19,7 @@ from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.dialects import Dialect, NoLog, Outgoing, dialect
 from deployments.lanes.faults import fault
 from deployments.lanes.sse import EventSplitter, frame
-from deployments.lanes.upstream import Upstream
+from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
 from voyager_llm.errors import (
@@ -45,12 +45,15 @@ class AdapterLane:
     async def call(self, call: Call) -> Answer:
         spoken = dialect(call.target.provider, call.target.model_name)
         request = self._outgoing(spoken, call)
-        async with self._upstream.post(
-            request.url, _headers(request), orjson.dumps(request.body), timeout_s=call.timeout_s
-        ) as response:
-            body = await self._upstream.read(response)
-            if response.status != 200:
-                raise fault(response.status, body, response.headers)
+        try:
+            async with self._upstream.post(
+                request.url, _headers(request), orjson.dumps(request.body), timeout_s=call.timeout_s
+            ) as response:
+                body = await self._upstream.read(response)
+                if response.status != 200:
+                    raise fault(response.status, body, response.headers)
+        except CLIENT_ERRORS as error:
+            raise client_fault(error, call.timeout_s) from None
         answer = _translated(spoken, request, call, body)
         return Answer(answer, read_answer(answer, call.operation))
 
@@ -77,10 +80,11 @@ class AdapterLane:
                     raise UpstreamInvalid("the provider closed the stream early")
                 if last := chunks.usage_frame():
                     yield last
-        except VoyagerError as error:
+        except (VoyagerError, *CLIENT_ERRORS) as error:
+            ended = error if isinstance(error, VoyagerError) else client_fault(error, call.idle_timeout_s)
             if not began:
-                raise
-            yield StreamEnd(chunks.usage, interrupted(error))
+                raise ended from None
+            yield StreamEnd(chunks.usage, interrupted(ended))
             return
         yield StreamEnd(chunks.usage)
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from voyager_llm.domain.model import is_forbidden_address
-from voyager_llm.errors import UpstreamInvalid, UpstreamMisconfigured, UpstreamTimeout, UpstreamUnavailable
+from voyager_llm.errors import (
+    UpstreamInvalid,
+    UpstreamMisconfigured,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+    VoyagerError,
+)
 from voyager_llm.settings import Settings
 
 
@@ -73,36 +79,29 @@ class Upstream:
             await self._session.close()
             self._session = None
 
-    @asynccontextmanager
-    async def post(
+    def post(
         self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float, idle_s: float = 0.0
-    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Send a request. ``timeout_s`` limits all of it, ``idle_s`` the pauses within the answer.
 
-        Raises `UpstreamTimeout`, `UpstreamUnavailable`, `UpstreamInvalid`, `UpstreamMisconfigured`."""
+        Raises `CLIENT_ERRORS`, here and while the answer is read; `client_fault` translates them."""
         timeout = aiohttp.ClientTimeout(
             total=timeout_s,
             sock_connect=min(self._settings.connect_timeout_s, timeout_s),
             sock_read=idle_s or None,
         )
-        try:
-            async with self._client().post(
-                url, data=body, headers=headers, allow_redirects=False, timeout=timeout
-            ) as response:
-                yield response
-        except (aiohttp.ClientError, ValueError, OSError, TimeoutError) as error:
-            raise _fault(error, timeout_s) from None
+        return self._client().post(url, data=body, headers=headers, allow_redirects=False, timeout=timeout)
 
     async def reachable(self, url: str, headers: Mapping[str, str], timeout_s: float) -> int:
-        """The status of a GET; for probes. Raises what `post` does."""
+        """The status of a GET; for probes. Raises the errors of a provider that cannot be reached."""
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
             async with self._client().get(
                 url, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
                 return response.status
-        except (aiohttp.ClientError, ValueError, OSError, TimeoutError) as error:
-            raise _fault(error, timeout_s) from None
+        except CLIENT_ERRORS as error:
+            raise client_fault(error, timeout_s) from None
 
     async def read(self, response: aiohttp.ClientResponse) -> bytes:
         """The whole answer. Raises `UpstreamInvalid` when it is over the limit."""
@@ -123,7 +122,12 @@ class Upstream:
         raise UpstreamInvalid(f"the provider's answer is larger than {limit} bytes")
 
 
-def _fault(error: Exception, timeout_s: float) -> Exception:
+# What the client raises when a provider cannot be reached or breaks off.
+CLIENT_ERRORS = (aiohttp.ClientError, ValueError, OSError, TimeoutError)
+
+
+def client_fault(error: Exception, timeout_s: float) -> VoyagerError:
+    """One of `CLIENT_ERRORS` as an error of ours."""
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         return UpstreamTimeout(f"the provider did not answer within {timeout_s:.3g} s")
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ForbiddenAddressError):

@@ -13,7 +13,7 @@ import orjson
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.faults import error_in_success, fault
 from deployments.lanes.sse import EventSplitter, frame
-from deployments.lanes.upstream import Upstream
+from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
 from voyager_llm.errors import (
     StreamInterrupted,
@@ -37,12 +37,14 @@ class WireLane:
 
     async def call(self, call: Call) -> Answer:
         url = _url(call)
-        async with self._upstream.post(
-            url, self._headers(call.target), call.body, timeout_s=call.timeout_s
-        ) as response:
-            body = await self._upstream.read(response)
-            if response.status != 200:
-                raise fault(response.status, body, response.headers)
+        headers = self._headers(call.target)
+        try:
+            async with self._upstream.post(url, headers, call.body, timeout_s=call.timeout_s) as response:
+                body = await self._upstream.read(response)
+                if response.status != 200:
+                    raise fault(response.status, body, response.headers)
+        except CLIENT_ERRORS as error:
+            raise client_fault(error, call.timeout_s) from None
         return Answer(body, read_answer(body, call.operation))
 
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
@@ -70,10 +72,11 @@ class WireLane:
                     if reader.done:
                         break
                 reader.finish()
-        except VoyagerError as error:
+        except (VoyagerError, *CLIENT_ERRORS) as error:
+            ended = error if isinstance(error, VoyagerError) else client_fault(error, call.idle_timeout_s)
             if not began:
-                raise
-            yield StreamEnd(reader.usage, interrupted(error))
+                raise ended from None
+            yield StreamEnd(reader.usage, interrupted(ended))
             return
         yield StreamEnd(reader.usage)
 

@@ -79,7 +79,9 @@ async def test_a_stream(provider: FakeProvider, caller: ProviderCaller, name: st
     of = lane(provider, name, f"stream-{name}", token_delay_s=0.005)
     chunks, end = await collected(caller.stream(call(of, stream=True)))
     assert streamed_text(chunks) == TEXT
-    assert [c["choices"][0]["finish_reason"] for c in chunks if c["choices"][0].get("finish_reason")] == ["stop"]
+    assert [c["choices"][0]["finish_reason"] for c in chunks if c["choices"][0].get("finish_reason")] == [
+        "stop"
+    ]
     assert end.error is None
     assert end.usage is not None
     assert (end.usage.input_tokens, end.usage.output_tokens) == (12, 5)
@@ -88,9 +90,7 @@ async def test_a_stream(provider: FakeProvider, caller: ProviderCaller, name: st
 
 
 @pytest.mark.parametrize("name", LANES)
-async def test_usage_is_shown_to_who_asks(
-    provider: FakeProvider, caller: ProviderCaller, name: str
-) -> None:
+async def test_usage_is_shown_to_who_asks(provider: FakeProvider, caller: ProviderCaller, name: str) -> None:
     of = lane(provider, name, f"usage-{name}")
     chunks, _ = await collected(caller.stream(call(of, stream=True, include_usage=True)))
     assert chunks[-1]["usage"]["prompt_tokens"] == 12
@@ -132,7 +132,13 @@ async def test_an_error(
     expected: type[errors.VoyagerError],
 ) -> None:
     of = lane(
-        provider, name, f"fault-{name}", status=status, error_code=code, error_message=message, retry_after="7"
+        provider,
+        name,
+        f"fault-{name}",
+        status=status,
+        error_code=code,
+        error_message=message,
+        retry_after="7",
     )
     for stream in (False, True):
         with pytest.raises(expected) as caught:
@@ -189,9 +195,7 @@ async def test_an_answer_without_usage(provider: FakeProvider, caller: ProviderC
     assert answer.usage is None
 
 
-async def test_only_our_headers_reach_the_provider(
-    provider: FakeProvider, caller: ProviderCaller
-) -> None:
+async def test_only_our_headers_reach_the_provider(provider: FakeProvider, caller: ProviderCaller) -> None:
     await caller.call(call(at(provider, "openai", "headers")))
     headers = provider.seen("headers")["last_headers"]
     assert headers["authorization"] == "Bearer canary-secret-1"

@@ -63,7 +63,9 @@ async def fast_app(scope: Any, receive: Any, send: Any) -> None:
     if spoken is None:
         await _send(send, 200, b'{"object":"list","data":[]}')
     elif wants_stream(scope["path"], document):
-        await _stream(spoken, RECORDS.setdefault(scope["path"].split("/", 2)[1], Record()).profile, document, send)
+        await _stream(
+            spoken, RECORDS.setdefault(scope["path"].split("/", 2)[1], Record()).profile, document, send
+        )
     else:
         await _send(send, 200, _whole(spoken, document.get("model", "fake")))
 

@@ -49,7 +49,12 @@ def model(name: str, provider: str, model_name: str, endpoint: str, **fields: An
 
 
 def call(
-    of: CompiledModel, *, stream: bool = False, timeout_s: float = 10.0, include_usage: bool = False, **body: Any
+    of: CompiledModel,
+    *,
+    stream: bool = False,
+    timeout_s: float = 10.0,
+    include_usage: bool = False,
+    **body: Any,
 ) -> Call:
     """One attempt at a model's first endpoint."""
     document: dict[str, Any] = {"model": of.targets[0].model_name, "messages": MESSAGES, **body}
@@ -81,6 +86,4 @@ async def collected(stream: Any) -> tuple[list[Any], StreamEnd]:
 
 
 def streamed_text(chunks: list[Any]) -> str:
-    return "".join(
-        choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"]
-    )
+    return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])

@@ -1,0 +1,1 @@
+"""Named scenarios, run against this service and its peers side by side in one run."""
