@@ -27,11 +27,18 @@ from voyager_llm.templating.render import Rendered
 _PAIRS = 256
 
 
+def _by_value(handle: DeploymentHandle[Any], *, stream: bool = False) -> Any:
+    """Arguments travel inside the request, by plain pickle: all of them are importable classes."""
+    return handle.options(
+        stream=stream, _by_reference=False, request_serialization="pickle", response_serialization="pickle"
+    )
+
+
 class HubClient:
     """`Definitions` and `LeaseSource` of the config hub."""
 
     def __init__(self, hub: DeploymentHandle[Any]) -> None:
-        self._hub = hub.options(_by_reference=False)
+        self._hub = _by_value(hub)
 
     async def create(self, kind: Kind, document: Mapping[str, Any], author: str) -> Record:
         return await self._invoke("create", kind, document, author)
@@ -81,29 +88,31 @@ class RemoteRenderer:
     """`Renderer` over a handle to the deployment."""
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
-        self._handle = handle.options(_by_reference=False)
+        self._render = _by_value(handle).render
 
     async def render(self, prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool) -> Rendered:
-        return raised(await self._handle.render.remote(prompt, variables, texts))
+        return raised(await self._render.remote(prompt, variables, texts))
 
 
 class RemoteCaller:
     """`Caller` over a handle to the deployment."""
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
-        self._handle = handle.options(_by_reference=False)
-        self._streaming: Any = handle.options(stream=True, _by_reference=False)
+        # Bound once: to look a method up on a handle makes a new handle.
+        self._call = _by_value(handle).call
+        self._probe = _by_value(handle).probe
+        self._stream = _by_value(handle, stream=True).stream
 
     async def call(self, call: Call) -> Answer:
         try:
-            return raised(await self._handle.call.remote(call))
+            return raised(await self._call.remote(call))
         except VoyagerError:
             raise
         except Exception as error:
             raise _lost() from error
 
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
-        response = self._streaming.stream.remote(call)
+        response: Any = self._stream.remote(call)
         began = False
         try:
             async for block in response:
@@ -120,7 +129,7 @@ class RemoteCaller:
             yield StreamEnd(None, _lost())
 
     async def probe(self, target: Target) -> None:
-        raised(await self._handle.probe.remote(target))
+        raised(await self._probe.remote(target))
 
 
 def _lost() -> UpstreamUnavailable:
@@ -132,7 +141,7 @@ class RemoteScorer:
     """`Scorer` over a handle to the pool."""
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
-        self._handle = handle.options(_by_reference=False)
+        self._handle = _by_value(handle)
 
     async def score(self, pairs: Sequence[tuple[str, str]], measurements: Sequence[str]) -> list[list[float]]:
         shares = [pairs[start : start + _PAIRS] for start in range(0, len(pairs), _PAIRS)]

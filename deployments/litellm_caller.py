@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from deployments.caller import ProviderCaller
+from deployments.collector import relax_collector
 from deployments.results import as_value
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.errors import VoyagerError, public
@@ -24,6 +25,7 @@ class LiteLLMCaller:
     """The deployment; wrapped in `serve_app/app.py`."""
 
     def __init__(self) -> None:
+        relax_collector()
         self._caller = ProviderCaller(settings())
 
     async def call(self, call: Call) -> Answer | VoyagerError:

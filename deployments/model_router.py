@@ -7,7 +7,6 @@ over the pipeline. Wrapped in `serve_app/app.py`.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import random
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments.attempts import Attempts
+from deployments.collector import relax_collector
 from deployments.handles import HubClient, RemoteCaller, RemoteRenderer, RemoteScorer
 from deployments.ingress.http import HttpIngress
 from deployments.ingress.identity import Authenticator
@@ -41,9 +41,6 @@ log = logging.getLogger(__name__)
 # A delta that got lost on its way is noticed after at most this long.
 _RESYNC_SECONDS = 5.0
 
-# Python's default looks for garbage every 700 objects, several times a request; requests leave few cycles.
-_GC_THRESHOLDS = (20_000, 20, 20)
-
 
 class ModelRouter(GrpcMethods):
     """One replica of the ingress.
@@ -57,7 +54,7 @@ class ModelRouter(GrpcMethods):
         caller: DeploymentHandle[Any] | Callable[[Settings], Caller],
         renderer: DeploymentHandle[Any] | Callable[[], Renderer],
     ) -> None:
-        gc.set_threshold(*_GC_THRESHOLDS)
+        relax_collector()
         config = settings()
         self._hub = HubClient(hub)
         self._snapshots = SnapshotCell()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from deployments.collector import relax_collector
 from deployments.results import as_value
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import VoyagerError
@@ -22,6 +23,7 @@ class PromptRenderer:
     """The deployment; wrapped in `serve_app/app.py`. Holds nothing but compiled templates."""
 
     def __init__(self) -> None:
+        relax_collector()
         self._renderer = LocalRenderer()
 
     async def render(

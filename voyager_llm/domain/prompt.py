@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from voyager_llm.domain.definition import Capability, Frozen, Money, Name
 
@@ -30,6 +30,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+def _whole(value: Any) -> Any:
+    """JSON knows one kind of number, and protobuf's Value makes every one a float: 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class PromptParameter(Frozen):
     """One variable of the template."""
 
@@ -37,8 +42,8 @@ class PromptParameter(Frozen):
     type: ParameterType = "string"
     required: bool = False
     description: str = Field(default="", max_length=4096)
-    default: Any = None
-    enum: tuple[Any, ...] = Field(default=(), max_length=256)
+    default: Annotated[Any, AfterValidator(_whole)] = None
+    enum: tuple[Annotated[Any, AfterValidator(_whole)], ...] = Field(default=(), max_length=256)
 
     @model_validator(mode="after")
     def _consistent(self) -> PromptParameter:
