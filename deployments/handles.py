@@ -40,8 +40,8 @@ class HubClient:
     def __init__(self, hub: DeploymentHandle[Any]) -> None:
         self._hub = _by_value(hub)
 
-    async def create(self, kind: Kind, document: Mapping[str, Any], author: str) -> Record:
-        return await self._invoke("create", kind, document, author)
+    async def create(self, kind: Kind, given: Mapping[str, Any], author: str) -> Record:
+        return await self._invoke("create", kind, given, author)
 
     async def update(
         self,

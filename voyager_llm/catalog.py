@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from voyager_llm.compiler import compile_model
-from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, parse
+from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import PromptDefinition, next_patch
@@ -61,9 +61,9 @@ class Catalog:
     async def close(self) -> None:
         await self._store.close()
 
-    async def create(self, kind: Kind, document: Mapping[str, Any], author: str) -> Record:
+    async def create(self, kind: Kind, given: Mapping[str, Any], author: str) -> Record:
         """Raises `InvalidArgument`, `AlreadyExists`, `VersionConflict`, `FailedPrecondition`."""
-        definition = self._valid(kind, document)
+        definition = self._valid(kind, given)
         async with self._writing:
             self._refer(definition)
             record = await self._store.create(_draft(kind, definition, author))
@@ -84,12 +84,12 @@ class Catalog:
         Raises what `create` does, and `NotFound`."""
         async with self._writing:
             current = await self._store.get(kind, name)
-            document = patched(current.document, patch, mask)
-            if document.get("name") != name:
+            changed = patched(current.document, patch, mask)
+            if changed.get("name") != name:
                 raise InvalidArgument("a name cannot be changed", "name")
             if kind is Kind.PROMPT and not patch.get("version"):
-                document["version"] = next_patch(await self._latest_version(name))
-            definition = self._valid(kind, document)
+                changed["version"] = next_patch(await self._latest_version(name))
+            definition = self._valid(kind, changed)
             self._refer(definition)
             record = await self._store.update(_draft(kind, definition, author), etag or current.etag)
             if record.revision != current.revision:
@@ -113,10 +113,10 @@ class Catalog:
             raise InvalidArgument("say which version to go back to", field)
         async with self._writing:
             current = await self._store.get(kind, name)
-            document = dict((await self._store.get(kind, name, revision, version)).document)
+            old = dict((await self._store.get(kind, name, revision, version)).document)
             if kind is Kind.PROMPT:
-                document["version"] = next_patch(await self._latest_version(name))
-            definition = self._valid(kind, document)
+                old["version"] = next_patch(await self._latest_version(name))
+            definition = self._valid(kind, old)
             self._refer(definition)
             record = await self._store.update(_draft(kind, definition, author), etag or current.etag)
             if record.revision != current.revision:
@@ -155,8 +155,8 @@ class Catalog:
         )
         return Delta(0, config.version, changes)
 
-    def _valid(self, kind: Kind, document: Mapping[str, Any]) -> Frozen:
-        definition = parse(DEFINITIONS[kind], document)
+    def _valid(self, kind: Kind, given: Mapping[str, Any]) -> Frozen:
+        definition = parse(DEFINITIONS[kind], given)
         if isinstance(definition, PromptDefinition):
             check_prompt(definition)
         return definition
@@ -210,7 +210,7 @@ def _draft(kind: Kind, definition: Frozen, author: str) -> Draft:
         kind=kind,
         name=getattr(definition, "name", ""),
         version=definition.version if isinstance(definition, PromptDefinition) else "",
-        document=definition.model_dump(mode="json", exclude_defaults=True),
+        document=document(definition),
         digest=digest(canonical(definition)),
         author=author,
     )

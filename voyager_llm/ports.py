@@ -68,7 +68,7 @@ class Definitions(Protocol):
 
     Each method raises what the catalog's method of its name does."""
 
-    async def create(self, kind: Kind, document: Mapping[str, Any], author: str) -> Record: ...
+    async def create(self, kind: Kind, given: Mapping[str, Any], author: str) -> Record: ...
 
     async def update(
         self,

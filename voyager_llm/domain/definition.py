@@ -79,6 +79,18 @@ def parse(kind: type[T], document: Mapping[str, Any]) -> T:
         raise InvalidArgument(text, faults[0][0]) from None
 
 
+def document(definition: Frozen) -> dict[str, Any]:
+    """The definition as JSON data, complete but for what is absent: None, empty lists, and nested
+    objects that were not given."""
+    values = definition.model_dump(mode="json", exclude_none=True)
+    for name, field in type(definition).model_fields.items():
+        if values.get(name) in ([], {}) or (
+            isinstance(field.default, BaseModel) and getattr(definition, name) == field.default
+        ):
+            values.pop(name, None)
+    return values
+
+
 def canonical(definition: Frozen) -> bytes:
     """The definition as JSON with sorted keys, without defaults: equal content, equal bytes."""
     return orjson.dumps(

@@ -1,0 +1,117 @@
+"""The kinds of definition as a user names them, and the Kubernetes manifests that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from serve_app.commands.client import ServiceError
+
+API_VERSION = "llm.voyager.io/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class KindInfo:
+    """How a kind is called on the command line, in manifests and in the API."""
+
+    name: str
+    plural: str
+    manifest: str
+    columns: tuple[str, ...]
+    # Create requests of routes and evaluations hold the definition itself.
+    aliases: tuple[str, ...]
+    # The name in the API, given the manifest's metadata and spec.
+    naming: Callable[[dict[str, Any], dict[str, Any]], str]
+
+
+def _by_metadata(metadata: dict[str, Any], spec: dict[str, Any]) -> str:
+    return str(metadata["name"])
+
+
+KINDS: dict[str, KindInfo] = {
+    kind.name: kind
+    for kind in (
+        KindInfo(
+            "model",
+            "models",
+            "ModelDefinition",
+            ("name", "provider", "model_name", "revision", "status.phase", "status.average_latency_ms"),
+            ("models", "mdef"),
+            _by_metadata,
+        ),
+        KindInfo(
+            "prompt",
+            "prompts",
+            "PromptDefinition",
+            ("name", "version", "description", "revision", "updated_at"),
+            ("prompts", "pdef"),
+            _by_metadata,
+        ),
+        KindInfo(
+            "route",
+            "routes",
+            "RouteDefinition",
+            ("name", "policy", "targets", "fallbacks", "revision"),
+            ("routes", "rdef"),
+            _by_metadata,
+        ),
+        KindInfo(
+            "evaluation",
+            "evaluations",
+            "ModelEvaluation",
+            ("name", "model_ref.name", "prompt_ref.name", "schedule.frequency", "revision"),
+            ("evaluations", "meval"),
+            _by_metadata,
+        ),
+    )
+}
+
+
+def kind_named(text: str) -> KindInfo:
+    """A kind by its name, plural or short name. Raises `ServiceError`."""
+    for kind in KINDS.values():
+        if text.lower() in (kind.name, *kind.aliases, kind.manifest.lower()):
+            return kind
+    raise ServiceError(f"{text!r} is no kind; use one of: {', '.join(KINDS)}")
+
+
+def from_manifest(manifest: dict[str, Any]) -> tuple[KindInfo, dict[str, Any]]:
+    """The kind and definition of a Kubernetes manifest; its status is the cluster's and is left out.
+
+    Raises `ServiceError`."""
+    version = manifest.get("apiVersion")
+    if version != API_VERSION:
+        raise ServiceError(f"apiVersion is {version!r}, not {API_VERSION}")
+    kind = kind_named(str(manifest.get("kind", "")))
+    metadata = manifest.get("metadata") or {}
+    spec = manifest.get("spec")
+    if not isinstance(spec, dict) or not metadata.get("name"):
+        raise ServiceError("a manifest needs metadata.name and spec")
+    # A prompt's spec has a name of its own (underscores); the manifest's name is what refers to it.
+    return kind, {**spec, "name": kind.naming(metadata, spec)}
+
+
+def to_manifest(kind: KindInfo, definition: dict[str, Any]) -> dict[str, Any]:
+    """A definition as a manifest that `apply` takes."""
+    output_only = {f"{kind.name}_id", "status", "revision", "etag", "author", "created_at", "updated_at"}
+    spec = {
+        name: _plain(value)
+        for name, value in definition.items()
+        if name not in output_only and name != "name" and value not in ("", [], {})
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind.manifest,
+        "metadata": {"name": definition["name"]},
+        "spec": spec,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value as a person would write it: without empty fields, whole numbers without a fraction."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items() if item not in ("", [], {})}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
