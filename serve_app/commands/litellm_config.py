@@ -103,8 +103,6 @@ def _endpoint(model: dict[str, Any], given: dict[str, Any], result: Imported) ->
         result.notes.append(f"{name}: api_base comes from the environment; set endpoints.primary yourself")
     elif base:
         model["endpoints"] = {"primary": base}
-        if model["provider"] == "openai":
-            model["provider"] = "custom"
 
 
 def _authentication(name: str, key: str, result: Imported) -> dict[str, Any]:

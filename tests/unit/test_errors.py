@@ -1,0 +1,70 @@
+"""One tree, one table, three renderings: no error may be missing or look different on one wire."""
+
+from __future__ import annotations
+
+import pickle
+
+import grpc
+import orjson
+import pytest
+
+from deployments.ingress.status import grpc_code, openai_body, rest_body, rpc_status
+from voyager_llm import errors
+from voyager_llm.errors import RENDERINGS, VoyagerError, public, rendering
+
+
+def tree(kind: type[VoyagerError] = VoyagerError) -> list[type[VoyagerError]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in tree(child))]
+
+
+ALL = tree()
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_error_survives_pickle(kind: type[VoyagerError]) -> None:
+    error = kind("what went wrong", "the.field", 1.5)
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert (again.message, again.field, again.retry_after_s) == ("what went wrong", "the.field", 1.5)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_error_has_three_equal_renderings(kind: type[VoyagerError]) -> None:
+    error = kind("what went wrong", "the.field", 1.5)
+    row = rendering(error)
+    rest = orjson.loads(rest_body(error))
+    openai = orjson.loads(openai_body(error))["error"]
+    assert rest["code"] == rpc_status(error).code == grpc_code(error).value[0]
+    assert grpc_code(error) is grpc.StatusCode[row.grpc]
+    assert rest["message"] == openai["message"] == "the.field: what went wrong"
+    assert openai["param"] == "the.field"
+    assert openai["code"] == kind.code
+    kinds = {detail["@type"].rsplit(".", 1)[-1]: detail for detail in rest["details"]}
+    assert kinds["ErrorInfo"]["reason"] == kind.code.upper()
+    assert kinds["BadRequest"]["field_violations"][0]["field"] == "the.field"
+    assert kinds["RetryInfo"]["retry_delay"] == "1.500s"
+
+
+def test_the_table_has_a_row_for_each_code_and_no_other() -> None:
+    assert set(RENDERINGS) == {kind.code for kind in ALL}
+
+
+def test_client_faults_are_4xx_and_ours_5xx() -> None:
+    for kind in ALL:
+        status = RENDERINGS[kind.code].http
+        if issubclass(kind, errors.InvalidArgument):
+            assert 400 <= status < 500
+        if issubclass(kind, errors.Unavailable):
+            assert status >= 500
+
+
+def test_the_docstring_draws_the_whole_tree() -> None:
+    assert errors.__doc__ is not None
+    for kind in ALL:
+        assert kind.__name__ in errors.__doc__
+
+
+def test_a_foreign_error_shows_nothing_of_itself() -> None:
+    shown = public(RuntimeError("postgres://user:secret@db/prod"))
+    assert isinstance(shown, errors.Internal)
+    assert "secret" not in str(shown)
