@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Row, and_, event, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, event, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -46,6 +46,12 @@ class SqlStore:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+    async def erase(self) -> None:
+        """Forget everything, history included; for tests and fresh starts."""
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(V))
+            await connection.execute(delete(D))
 
     async def create(self, draft: Draft) -> Record:
         try:
