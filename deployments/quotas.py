@@ -31,12 +31,14 @@ class Reservation:
 class _Slice:
     """What is left of a lease."""
 
-    __slots__ = ("expires", "refill", "requests", "tokens")
+    __slots__ = ("expires", "refill", "requests", "tokens", "waiting")
 
     def __init__(self) -> None:
         self.requests = 0
         self.tokens = 0
         self.expires = 0.0
+        # Requests that wait for the next lease.
+        self.waiting = 0
         self.refill: asyncio.Task[float] | None = None
 
 
@@ -58,16 +60,12 @@ class Quotas:
             tokens = prompt_tokens + (asked or model.max_tokens or _DEFAULT_OUTPUT_TOKENS)
             tokens = min(tokens, model.tokens_per_minute)
         held = self._slices.setdefault(model.name, _Slice())
-        # Two rounds: the first may find a refill that another request asked for, and that is used up.
-        for _ in range(3):
-            if self._spend(held, model, tokens):
-                return Reservation(model.name, tokens)
+        # Ends: every lease lets at least one waiting request through, or says how long to wait.
+        while not self._spend(held, model, tokens):
             wait = await self._refill(held, model, tokens)
             if wait > 0:
                 raise RateLimited(f"the rate limit of model {model.name} is reached", "", wait)
-        if self._spend(held, model, tokens):
-            return Reservation(model.name, tokens)
-        raise RateLimited(f"the rate limit of model {model.name} is reached", "", 1.0)
+        return Reservation(model.name, tokens)
 
     def settle(self, reservation: Reservation | None, usage: Usage | None) -> None:
         """Give back what was reserved too much, or owe what was used beyond; no usage: keep all."""
@@ -94,12 +92,18 @@ class Quotas:
         """Lease another slice; requests that wait for one share it. Seconds to wait, or 0."""
         if held.refill is None:
             held.refill = asyncio.create_task(self._lease(held, model, tokens))
-        return await asyncio.shield(held.refill)
+        held.waiting += 1
+        try:
+            return await asyncio.shield(held.refill)
+        finally:
+            held.waiting -= 1
 
     async def _lease(self, held: _Slice, model: CompiledModel, tokens: int) -> float:
         try:
             missing = max(0, tokens - held.tokens)
-            lease = await self._source.lease(model.name, 1, missing)
+            # Those that come in the same turn of the loop share the lease.
+            await asyncio.sleep(0)
+            lease = await self._source.lease(model.name, max(1, held.waiting), missing)
         finally:
             held.refill = None
         held.requests = max(0, held.requests) + lease.requests

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 # Read when LiteLLM is imported; else it asks the network for prices three times.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
-from tests.fake_provider.running import FakeProvider
+from tests.fake_provider.running import FakeProvider  # noqa: E402
+from tests.support.service import LocalService, start  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +21,11 @@ def provider() -> Iterator[FakeProvider]:
     running = FakeProvider()
     yield running
     running.stop()
+
+
+@pytest.fixture
+async def local(tmp_path: Path) -> AsyncIterator[LocalService]:
+    """The service in this process, with an empty store."""
+    service = await start(tmp_path)
+    yield service
+    await service.close()

@@ -23,9 +23,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def store(
-    request: pytest.FixtureRequest, tmp_path: Path, postgres: str
-) -> AsyncIterator[SqlStore]:
+async def store(request: pytest.FixtureRequest, tmp_path: Path, postgres: str) -> AsyncIterator[SqlStore]:
     url = postgres if request.param == "postgres" else f"sqlite+aiosqlite:///{tmp_path / 'store.db'}"
     opened = SqlStore(url)
     await opened.open()

@@ -77,14 +77,15 @@ class ModelQuota:
         self.tokens = SlidingWindow(tokens_per_minute)
 
     def lease(self, now: float, requests: int, tokens: int) -> Lease:
-        """Grant at least what is asked for or nothing, and up to a second's share of the limit.
+        """Grant up to ``requests`` (at least one) and at least ``tokens``, or nothing; more, up to a
+        second's share of the limit, where it is free.
 
         A request that alone exceeds the limit of tokens is granted the whole limit once it is free,
         for else it could never run."""
         tokens = min(tokens, self.tokens.limit) if self.tokens.limit else 0
         wait = 0.0
-        if self.requests.limit and self.requests.free(now) < requests:
-            wait = self.requests.wait(now, requests)
+        if self.requests.limit and self.requests.free(now) < 1:
+            wait = self.requests.wait(now, 1)
         if self.tokens.limit and self.tokens.free(now) < tokens:
             wait = max(wait, self.tokens.wait(now, tokens))
         if wait > 0:
