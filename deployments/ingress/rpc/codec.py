@@ -81,7 +81,7 @@ def page_token(records: Sequence[Record], size: int, *, by_revision: bool = Fals
 def page_start(token: str) -> str:
     """What a token stands for. Raises `InvalidArgument`."""
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError, ValueError):
         raise InvalidArgument("is not a token of this service", "page_token") from None
 
