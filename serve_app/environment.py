@@ -42,6 +42,10 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "3600",
         # Ray's own metrics; ours are at /metrics. Every export stops the event loop for a moment.
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "10000",
+        # A call and its answer travel inside the request between deployments; Ray's cap is 4 MB.
+        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(
+            max(settings.max_body_bytes, settings.max_answer_bytes) + 1024 * 1024
+        ),
         "RAY_SERVE_LOG_TO_STDERR": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         # Deprecated packages and proxies of the machine must not reach the workers.

@@ -11,8 +11,8 @@ import pytest
 # Read when LiteLLM is imported; else it asks the network for prices three times.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
-from tests.fake_provider.running import FakeProvider  # noqa: E402
-from tests.support.service import LocalService, start  # noqa: E402
+from tests.fake_provider.running import FakeProvider
+from tests.support.service import LocalService, start
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,63 @@
+# `make run` and `make test` set everything up themselves. What is built or downloaded once and shared by
+# checkouts lies under CACHE.
+CACHE ?= $(HOME)/.cache/voyager-llm
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+UV = $(shell command -v uv 2>/dev/null || echo $(CACHE)/uv/bin/uv)
+
+.PHONY: run test test-fast test-serve check gen bench lock setup clean help
+
+help:
+	@echo "make run        run the service on this machine (HTTP 8000, gRPC 9000)"
+	@echo "make test       all tests            make test-fast  unit and contract tests, for the inner loop"
+	@echo "make check      linters and types    make gen        generated code, out of proto/"
+	@echo "make bench      benchmarks against the peers (about 15 minutes)"
+	@echo "make lock       lock the newest allowed dependencies"
+
+run: setup
+	@exec $(BIN)/voyager-llm up
+
+test: setup
+	$(BIN)/python -m pytest tests
+
+test-fast: setup
+	$(BIN)/python -m pytest tests/unit tests/contract
+
+test-serve: setup
+	$(BIN)/python -m pytest tests/serve
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m scripts.check_files
+	$(BIN)/python -m scripts.check_generated
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+gen: setup
+	$(BIN)/python -m scripts.generate
+
+bench: setup
+	$(BIN)/python -m benchmarks.run
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml scripts/bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "Python 3.11 is needed; say where it is: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x "$(UV)" || { echo "installing uv into $(CACHE)/uv"; \
+		$(PYTHON) -m venv $(CACHE)/uv && \
+		$(CACHE)/uv/bin/pip install --quiet --require-hashes -r scripts/bootstrap.lock; }
+	@test -d .venv || $(UV) venv --quiet --python $(PYTHON) .venv
+	@echo "installing dependencies (about 1.3 GB; a few minutes the first time)"
+	$(UV) pip sync --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock:
+	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis benchmarks/.work

@@ -1,0 +1,135 @@
+"""gRPC through HAProxy and Serve's own ingress."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from google.protobuf import field_mask_pb2
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_status import rpc_status
+
+from tests.fake_provider.running import FakeProvider
+from tests.support.running import RunningService
+from voyager_llm.v1 import completions_pb2 as completions
+from voyager_llm.v1 import models_pb2 as models
+from voyager_llm.v1 import prompts_pb2 as prompts
+
+
+def fresh(prefix: str) -> str:
+    return f"{prefix}-{uuid4().hex[:8]}"
+
+
+def test_a_models_life(stub: Any, provider: FakeProvider) -> None:
+    name = fresh("grpc")
+    request = models.CreateModelRequest(
+        name=name,
+        provider="custom",
+        model_name="gpt-4",
+        capabilities=["text_generation"],
+        endpoints=models.Endpoints(primary=provider.profile(name)),
+        cost=models.CostConfiguration(input_token_cost=0.00003, output_token_cost=0.00006),
+    )
+    created = stub.CreateModel(request, timeout=10)
+    assert (created.name, created.status) == (name, "Pending")
+    model = stub.GetModel(models.GetModelRequest(name=name), timeout=10).model
+    assert (model.model_id, model.revision) == (created.model_id, 1)
+    update = models.UpdateModelRequest(
+        name=name,
+        model=models.Model(version="v2"),
+        update_mask=field_mask_pb2.FieldMask(paths=["version"]),
+        etag=model.etag,
+    )
+    assert stub.UpdateModel(update, timeout=10).model.revision == 2
+    assert name in [
+        m.name for m in stub.ListModels(models.ListModelsRequest(page_size=1000), timeout=10).models
+    ]
+    answer = stub.GenerateCompletion(
+        completions.GenerateCompletionRequest(
+            model_name=name, prompt="hello", parameters={"temperature": "0.2"}, trace_id="trace-1"
+        ),
+        timeout=20,
+    )
+    assert answer.completion == "Hello from the fake provider"
+    assert (answer.trace_id, answer.metadata.trace_id, answer.metadata.model_used) == (
+        "trace-1",
+        "trace-1",
+        "gpt-4",
+    )
+    assert answer.usage.total_cost == pytest.approx(12 * 0.00003 + 5 * 0.00006)
+    stub.DeleteModel(models.DeleteModelRequest(name=name), timeout=10)
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.GetModel(models.GetModelRequest(name=name), timeout=10)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_stream(stub: Any, running: RunningService, provider: FakeProvider) -> None:
+    name = fresh("stream")
+    running.model(name, provider.profile(name, token_delay_s=0.02, tokens=8))
+    request = completions.GenerateCompletionRequest(model_name=name, prompt="hello")
+    messages = list(stub.StreamCompletion(request, timeout=20))
+    assert "".join(m.delta for m in messages).startswith("Hello from the fake provider.")
+    assert messages[-1].usage.output_tokens == 8
+    assert messages[-1].metadata.finish_reason == "stop"
+
+
+def test_a_stream_that_breaks(stub: Any, running: RunningService, provider: FakeProvider) -> None:
+    name = fresh("broken")
+    running.model(name, provider.profile(name, token_delay_s=0.02, truncate_after=3))
+    request = completions.GenerateCompletionRequest(model_name=name, prompt="hello")
+    received: list[str] = []
+    with pytest.raises(grpc.RpcError) as caught:
+        received.extend(m.delta for m in stub.StreamCompletion(request, timeout=20))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_an_error_carries_its_details(stub: Any) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.CreateModel(models.CreateModelRequest(name="x", provider="custom", model_name="y"), timeout=10)
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    status = rpc_status.from_call(error)
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert any(detail.Unpack(info) for detail in status.details)
+    assert info.reason == "INVALID_ARGUMENT"
+
+
+def test_a_prompt(stub: Any) -> None:
+    name = fresh("prompt")
+    stub.CreatePrompt(
+        prompts.CreatePromptRequest(
+            name=name,
+            version="1.0.0",
+            template="Hello {{who}}, {{n}} times",
+            parameters=[
+                prompts.PromptParameter(name="who", type="string", required=True),
+                prompts.PromptParameter(name="n", type="integer", required=True),
+            ],
+        ),
+        timeout=10,
+    )
+    request = prompts.RenderPromptRequest(prompt_name=name, variables={"who": "Ada", "n": "3"})
+    rendered = stub.RenderPrompt(request, timeout=10)
+    assert rendered.rendered_prompt == "Hello Ada, 3 times"
+    assert dict(rendered.resolved_variables) == {"who": "Ada", "n": "3"}
+    with pytest.raises(grpc.RpcError, match="variables.n"):
+        stub.RenderPrompt(
+            prompts.RenderPromptRequest(prompt_name=name, variables={"who": "A", "n": "x"}), timeout=10
+        )
+
+
+def test_reflection_and_health(running: RunningService) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{running.grpc_port}") as channel:
+        services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
+        assert {"voyager.llm.v1.ModelManager", "grpc.health.v1.Health"} <= services
+        health = health_pb2_grpc.HealthStub(channel)
+        status = health.Check(health_pb2.HealthCheckRequest(), timeout=10).status
+        assert status == health_pb2.HealthCheckResponse.SERVING
+        watched = health.Watch(health_pb2.HealthCheckRequest(), timeout=10)
+        assert next(watched).status == health_pb2.HealthCheckResponse.SERVING
+        watched.cancel()

@@ -1,0 +1,41 @@
+"""The repository keeps what its documents promise."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("voyager_llm", "deployments", "evals", "serve_app")
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md"])
+def test_documents_name_files_that_exist(name: str) -> None:
+    text = (ROOT / name).read_text()
+    paths = re.findall(
+        r"`((?:voyager_llm|deployments|serve_app|evals|proto|tests|benchmarks|scripts|docs)/[^`*<>\s]*)`",
+        text,
+    )
+    assert paths
+    missing = [path for path in paths if not (ROOT / path.rstrip("/")).exists()]
+    assert missing == []
+
+
+def test_our_package_names_are_ours_alone() -> None:
+    """PyPI has distributions of the same names; a dependency that brought one would shadow ours."""
+    owners = importlib.metadata.packages_distributions()
+    for name in OURS:
+        assert set(owners.get(name, ["voyager-llm"])) == {"voyager-llm"}
+
+
+def test_proto_is_no_package() -> None:
+    """`proto` is the import name of proto-plus, which Ray brings."""
+    assert not list((ROOT / "proto").rglob("__init__.py"))
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
