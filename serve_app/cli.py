@@ -159,7 +159,8 @@ def rollback(
     body = {"version": to} if info.name == "prompt" else {"revision": _revision(to)}
     answer = _client().request("POST", f"/api/v1/{info.plural}/{name}/rollback", json=body)
     now = answer[info.name]
-    out.print(f"{info.name}/{name} is {now['version'] or 'revision ' + str(now['revision'])}, as {to} was")
+    which = f"version {now['version']}" if info.name == "prompt" else f"revision {now['revision']}"
+    out.print(f"{info.name}/{name} is now {which}, with the content of {to}")
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -142,10 +144,7 @@ async def test_an_error(
     )
     for stream in (False, True):
         with pytest.raises(expected) as caught:
-            if stream:
-                await anext(caller.stream(call(of, stream=True)))
-            else:
-                await caller.call(call(of))
+            await (anext(caller.stream(call(of, stream=True))) if stream else caller.call(call(of)))
         assert "canary-secret-1" not in str(caught.value)
         if status == 429 and name != "full":
             assert caught.value.retry_after_s == 7
@@ -240,8 +239,6 @@ async def test_to_cancel_cancels_the_provider(provider: FakeProvider, caller: Pr
     for _ in range(50):
         if provider.seen("cancelled")["aborted"]:
             break
-        import asyncio
-
         await asyncio.sleep(0.05)
     assert provider.seen("cancelled")["aborted"] == 1
 
@@ -255,8 +252,6 @@ async def test_metadata_addresses_are_refused_when_defined(host: str) -> None:
 async def test_a_name_that_resolves_to_link_local_is_refused(
     caller: ProviderCaller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import socket
-
     real = socket.getaddrinfo
 
     def lying(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:

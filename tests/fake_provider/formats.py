@@ -245,8 +245,7 @@ class Ollama:
             for word in words(profile):
                 message = {"role": "assistant", "content": word}
                 yield orjson.dumps({**base, "message": message, "done": False}) + b"\n"
-        end = {**base, "message": {"role": "assistant", "content": ""}, "done": True,
-               "done_reason": "stop", "prompt_eval_count": PROMPT_TOKENS, "eval_count": profile.tokens}  # fmt: skip
+        end = {**cls.answer(profile, body), **base, "message": {"role": "assistant", "content": ""}}
         yield orjson.dumps(end) + b"\n"
 
     @staticmethod

@@ -112,7 +112,8 @@ async def _stream(spoken: Format, profile: Profile, document: Any, send: Any) ->
         if profile.hang_after and i >= profile.hang_after:
             await asyncio.sleep(_FOREVER)
         if profile.malformed_after and i == profile.malformed_after:
-            event = b'data: {"choices": [{"delta": \n\n'
+            await send({"type": "http.response.body", "body": b'data: {"choices": [{\n\n', "more_body": True})
+            continue
         if profile.error_after and i == profile.error_after:
             await send({"type": "http.response.body", "more_body": True,
                         "body": b"data: " + orjson.dumps(spoken.error(profile)) + b"\n\n"})  # fmt: skip

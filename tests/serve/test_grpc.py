@@ -117,7 +117,7 @@ def test_a_prompt(stub: Any) -> None:
     rendered = stub.RenderPrompt(request, timeout=10)
     assert rendered.rendered_prompt == "Hello Ada, 3 times"
     assert dict(rendered.resolved_variables) == {"who": "Ada", "n": "3"}
-    with pytest.raises(grpc.RpcError, match="variables.n"):
+    with pytest.raises(grpc.RpcError, match=r"variables\.n"):
         stub.RenderPrompt(
             prompts.RenderPromptRequest(prompt_name=name, variables={"who": "A", "n": "x"}), timeout=10
         )

@@ -155,9 +155,11 @@ async def test_a_client_that_leaves_cancels_the_provider(
 ) -> None:
     name = fresh("leaves")
     running.model(name, provider.profile(name, tokens=400, token_delay_s=0.05))
-    async with httpx.AsyncClient(base_url=running.url, timeout=30) as client:
-        async with client.stream("POST", "/v1/chat/completions", json=chat(name, stream=True)) as answer:
-            await anext(answer.aiter_lines())
+    async with (
+        httpx.AsyncClient(base_url=running.url, timeout=30) as client,
+        client.stream("POST", "/v1/chat/completions", json=chat(name, stream=True)) as answer,
+    ):
+        await anext(answer.aiter_lines())
     for _ in range(60):
         if provider.seen(name)["aborted"]:
             break

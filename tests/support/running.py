@@ -73,9 +73,8 @@ class RunningService:
         return {process.pid for process in self.processes(f"ServeReplica:voyager:{deployment}")}
 
     def model(self, name: str, base: str, **fields: Any) -> None:
-        document = {
-            "name": name, "provider": "custom", "model_name": "fake", "endpoints": {"primary": base}, **fields,
-        }  # fmt: skip
+        document = {"name": name, "provider": "custom", "model_name": "fake", **fields}
+        document["endpoints"] = {"primary": base}
         answer = self.http.post("/api/v1/models", json=document)
         assert answer.status_code == 201, answer.text
 

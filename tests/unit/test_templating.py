@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -98,16 +97,17 @@ EXPENSIVE = [
 ]
 
 
+def checked_and_rendered(template: str) -> str:
+    of = prompt(template, PromptParameter(name="x"))
+    check_prompt(of)
+    return render(of, {"x": "y" * 1000}).as_text()
+
+
+@pytest.mark.timeout(20)  # without its limits each of these takes minutes or gigabytes
 @pytest.mark.parametrize("template", EXPENSIVE)
 def test_what_costs_too_much_stops_early(template: str) -> None:
-    of = prompt(template, PromptParameter(name="x"))
-    started = time.process_time()
-    with pytest.raises(VoyagerError) as caught:
-        check_prompt(of)
-        render(of, {"x": "y" * 1000})
-    assert isinstance(caught.value, (RenderFailed, TemplateInvalid))
-    # Generous: the point is that none of these takes minutes or gigabytes.
-    assert time.process_time() - started < 5
+    with pytest.raises((RenderFailed, TemplateInvalid)):
+        checked_and_rendered(template)
 
 
 def test_a_syntax_error_has_line_and_column() -> None:
