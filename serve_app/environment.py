@@ -6,6 +6,7 @@ They must be set before Ray starts, so `cli.py` computes them here, without impo
 
 from __future__ import annotations
 
+import random
 import socket
 from pathlib import Path
 
@@ -16,11 +17,17 @@ from voyager_llm.settings import Settings
 # Marks every process of one run, so that none is left behind (`processes.py`).
 RUN_MARK = "VOYAGER_RUN"
 
+# Router replicas on one machine; each takes one port for HTTP and one for gRPC.
+_PORTS = 50
+
 
 def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, str]:
     """``scratch`` is a folder of this run's own; HAProxy keeps its configuration and sockets there."""
     # HAProxy's own statistics and metrics ports are fixed by default, so two runs would collide.
     stats, metrics = free_port(), free_port()
+    # So are the ports behind HAProxy: it would send one run's requests to another's replicas.
+    http_base = free_block(_PORTS * 2)
+    grpc_base = http_base + _PORTS
     # One haproxy thread serves more than a two-core machine can send.
     environment = {
         RUN_MARK: run,
@@ -38,6 +45,12 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(scratch / "metrics.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(scratch),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(scratch / "server-state"),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(http_base),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(grpc_base - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc_base),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc_base + _PORTS - 1),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
         # Long completions must not be cut by the load balancer; our own deadlines hold.
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "3600",
         # Ray's own metrics; ours are at /metrics. Every export stops the event loop for a moment.
@@ -55,6 +68,27 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
     if settings.fast_drain:
         environment["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = "0"
     return environment
+
+
+def free_block(size: int) -> int:
+    """The first of ``size`` consecutive TCP ports that nothing listens on now, below the ephemeral ones.
+
+    Raises `OSError` when there is none."""
+    blocks = list(range(20_000, 30_000, size))
+    random.shuffle(blocks)
+    for base in blocks:
+        if all(_is_free(port) for port in range(base, base + size)):
+            return base
+    raise OSError("no block of free ports from 20000 to 30000")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def free_port() -> int:

@@ -63,6 +63,8 @@ def main() -> int:
 def _start(config: Settings, stop: threading.Event) -> None:
     with console.status("starting Ray …"):
         ray.init(
+            # A cluster of this run's own: without it Ray joins any that runs on the machine.
+            address="local",
             # Logical: a replica takes a tenth of one.
             num_cpus=max(os.cpu_count() or 1, 4),
             include_dashboard=False,
