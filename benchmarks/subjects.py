@@ -166,6 +166,7 @@ def litellm_proxy(provider: FakeProvider, folder: Path) -> Subject:
     process = _start(
         "litellm", arguments, folder,
         LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_LOG="ERROR", LITELLM_MODE="PRODUCTION",
+        LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY="true",
     )  # fmt: skip
     body = {"model": "fake", "messages": MESSAGES, "max_tokens": 50}
     return _wait(Subject("litellm", f"http://127.0.0.1:{port}", process, body))

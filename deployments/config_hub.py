@@ -72,7 +72,11 @@ class ConfigHub:
     async def _opened(self) -> None:
         if self._opening is None:
             self._opening = asyncio.create_task(self._catalog.open())
-        await asyncio.shield(self._opening)
+        try:
+            await asyncio.shield(self._opening)
+        except Exception:
+            self._opening = None  # the database may be back by the next call
+            raise
 
     async def _publish(self, delta: Delta) -> None:
         """Tell every router; one that misses it asks by itself, so a failure here loses nothing."""

@@ -18,7 +18,7 @@ from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
-from voyager_llm.errors import UpstreamUnavailable, VoyagerError
+from voyager_llm.errors import Unavailable, UpstreamUnavailable, VoyagerError
 from voyager_llm.snapshot import Delta, Target
 from voyager_llm.store.contract import Record
 from voyager_llm.templating.render import Rendered
@@ -72,7 +72,7 @@ class HubClient:
         return await self._invoke("history", kind, name, before, limit)
 
     async def lease(self, model: str, requests: int, tokens: int) -> Lease:
-        return raised(await self._hub.lease.remote(model, requests, tokens))
+        return raised(await self._answered(self._hub.lease.remote(model, requests, tokens)))
 
     async def since(self, version: int) -> list[Delta]:
         return await self._hub.since.remote(version)
@@ -81,7 +81,15 @@ class HubClient:
         return await self._hub.metrics.remote()
 
     async def _invoke(self, method: str, *arguments: Any) -> Any:
-        return raised(await self._hub.invoke.remote(method, arguments))
+        return raised(await self._answered(self._hub.invoke.remote(method, arguments)))
+
+    @staticmethod
+    async def _answered(response: Any) -> Any:
+        """The hub's answer. While Serve starts it anew, writes and new leases are refused for a moment."""
+        try:
+            return await response
+        except Exception as error:
+            raise Unavailable("the config hub is starting again; try again", "", 1.0) from error
 
 
 class RemoteRenderer:

@@ -141,7 +141,7 @@ class Pipeline:
                 include_usage=request.include_usage,
                 timeout_s=share,
                 idle_timeout_s=IDLE_SECONDS,
-                total_timeout_s=max(share, self._settings.request_timeout_s, request.timeout_s) * 5,
+                total_timeout_s=self._settings.stream_timeout_s,
             )
 
         return make

@@ -8,6 +8,7 @@ the store. Run by the config hub (`deployments/config_hub.py`).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -56,7 +57,9 @@ class Catalog:
             versions = before.entry if before and isinstance(before.entry, PromptVersions) else None
             definition = parse(DEFINITIONS[record.kind], record.document)
             changes[record.kind, record.name] = _change(record, definition, versions)
-        self.config = RuntimeConfig().apply(Delta(0, 1, tuple(changes.values())))
+        # Higher than any version of a run before this one, so that replicas which outlived it move on.
+        version = time.time_ns() // 1_000_000
+        self.config = RuntimeConfig().apply(Delta(0, version, tuple(changes.values())))
 
     async def close(self) -> None:
         await self._store.close()

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     allow_link_local: bool = Field(False, description="Let endpoints resolve to link-local addresses.")
 
     request_timeout_s: float = Field(120.0, gt=0, le=3600)
+    stream_timeout_s: float = Field(600.0, gt=0, le=86_400, description="Of a whole stream.")
     connect_timeout_s: float = Field(5.0, gt=0, le=60)
     max_attempts: int = Field(3, ge=1, le=16)
     retry_budget_share: float = Field(0.2, ge=0, le=1, description="Retries per request, at most.")

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from serve_app.commands.client import ServiceClient, ServiceError
-from serve_app.commands.kinds import KindInfo, from_manifest
+from serve_app.commands.kinds import KindInfo, from_manifest, output_only
 
 # What others refer to comes first, whatever the order of the files.
 _ORDER = ("model", "prompt", "route", "evaluation")
@@ -50,7 +50,10 @@ def apply_definition(client: ServiceClient, kind: KindInfo, definition: dict[str
         before = client.request("GET", f"{path}/{name}")[kind.name]
     else:
         return "created"
-    after = client.request("PATCH", f"{path}/{name}", json=definition)[kind.name]
+    # A field that the manifest no longer has goes, so the mask names what either has.
+    mask = sorted((before.keys() | definition.keys()) - output_only(kind) - {"name"})
+    parameters = {"update_mask": ",".join(mask)}
+    after = client.request("PATCH", f"{path}/{name}", json=definition, params=parameters)[kind.name]
     return "unchanged" if after["revision"] == before["revision"] else "configured"
 
 

@@ -92,13 +92,18 @@ def from_manifest(manifest: dict[str, Any]) -> tuple[KindInfo, dict[str, Any]]:
     return kind, {**spec, "name": kind.naming(metadata, spec)}
 
 
+def output_only(kind: KindInfo) -> set[str]:
+    """Fields that the service writes."""
+    return {f"{kind.name}_id", "status", "revision", "etag", "author", "created_at", "updated_at"}
+
+
 def to_manifest(kind: KindInfo, definition: dict[str, Any]) -> dict[str, Any]:
     """A definition as a manifest that `apply` takes."""
-    output_only = {f"{kind.name}_id", "status", "revision", "etag", "author", "created_at", "updated_at"}
+    left_out = output_only(kind) | {"name"}
     spec = {
         name: _plain(value)
         for name, value in definition.items()
-        if name not in output_only and name != "name" and value not in ("", [], {})
+        if name not in left_out and value not in ("", [], {})
     }
     return {
         "apiVersion": API_VERSION,

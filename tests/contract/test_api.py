@@ -84,16 +84,20 @@ async def test_a_models_whole_life(local: LocalService) -> None:
     model = changed.json()["model"]
     assert model["parameters"]["temperature"] == 0.1
     assert model["parameters"]["max_tokens"] == 4096, "what the mask does not name stays"
+    snake = await http.patch(
+        "/api/v1/models/gpt-4-production?update_mask=context_length", json={"context_length": 9000}
+    )
+    assert snake.json()["model"]["context_length"] == 9000
     stale = await http.patch(f"/api/v1/models/gpt-4-production?etag={first}", json={"version": "2"})
     assert stale.status_code == 409
     assert stale.json()["details"][1]["field_violations"][0]["field"] == "etag"
     versions = (await http.get("/api/v1/models/gpt-4-production/versions?page_size=1")).json()
-    assert [v["revision"] for v in versions["versions"]] == [2]
+    assert [v["revision"] for v in versions["versions"]] == [3]
     token = versions["next_page_token"]
     more = (await http.get(f"/api/v1/models/gpt-4-production/versions?page_token={token}")).json()
-    assert [v["revision"] for v in more["versions"]] == [1]
+    assert [v["revision"] for v in more["versions"]] == [2, 1]
     back = await http.post("/api/v1/models/gpt-4-production/rollback", json={"revision": 1})
-    assert (back.json()["model"]["revision"], back.json()["model"]["parameters"]["temperature"]) == (3, 0.7)
+    assert (back.json()["model"]["revision"], back.json()["model"]["parameters"]["temperature"]) == (4, 0.7)
     assert (await http.delete("/api/v1/models/gpt-4-production")).status_code == 200
     assert (await http.get("/api/v1/models/gpt-4-production")).status_code == 404
 

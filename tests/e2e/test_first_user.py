@@ -85,8 +85,11 @@ def test_versions_by_hand(service: RunningService, tmp_path: Path) -> None:
     difference = cli(service, "diff", "model", "versioned", "1", status=1)
     assert "-  temperature: 0.7" in difference
     assert "+  temperature: 0.2" in difference
-    assert "revision 3" in cli(service, "rollback", "model", "versioned", "1")
-    assert cli(service, "diff", "model", "versioned", "1", "3") == ""
+    manifest.write_text(text.replace("    temperature: 0.7\n", "").replace("  version:", "  # version:"))
+    assert "configured" in cli(service, "apply", "-f", str(manifest))
+    assert "temperature" not in cli(service, "get", "model", "versioned", "-o", "yaml"), "what is left out goes"
+    assert "revision 4" in cli(service, "rollback", "model", "versioned", "1")
+    assert cli(service, "diff", "model", "versioned", "1", "4") == ""
     assert "deleted" in cli(service, "delete", "model", "versioned")
     assert "no model is named" in cli(service, "get", "model", "versioned", status=1)
 

@@ -18,6 +18,7 @@ from voyager_llm.errors import InvalidArgument
 
 _PROMPT = "prompt:"
 _MAX_TOKENS = 10_000_000
+_MAX_TIMEOUT_MS = 3_600_000
 
 
 def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
@@ -47,6 +48,7 @@ def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
         include_usage=bool(cast("dict[str, Any]", options).get("include_usage")),
         session=request.header(b"x-session-id") or _text(body.get("user")),
         trace_id=trace_id(request),
+        timeout_s=timeout_s(request),
     )
 
 
@@ -60,6 +62,16 @@ def prompt_call(model: str, variables: object) -> PromptCall:
     if not isinstance(variables, dict):
         raise InvalidArgument("must be an object", "variables")
     return PromptCall(name, version, cast("dict[str, Any]", variables))
+
+
+def timeout_s(request: HttpRequest) -> float:
+    """The client's own deadline (``x-voyager-timeout-ms``) in seconds; 0 without one."""
+    given = request.header(b"x-voyager-timeout-ms")
+    if not given:
+        return 0.0
+    if not given.isdigit() or not 1 <= int(given) <= _MAX_TIMEOUT_MS:
+        raise InvalidArgument(f"must be from 1 to {_MAX_TIMEOUT_MS}", "x-voyager-timeout-ms")
+    return int(given) / 1000
 
 
 def trace_id(request: HttpRequest) -> str:

@@ -112,13 +112,18 @@ def _message(binding: _Binding, request: HttpRequest, captured: Mapping[str, str
         fields = body if binding.body == "*" else {binding.body: body}
     if binding.body != "*":
         for name, value in parse_qsl(request.query, keep_blank_values=True):
-            fields[name] = value
+            # Protobuf's JSON writes field masks in camelCase; everything else here is snake_case.
+            fields[name] = _camel_case(value) if name == "update_mask" else value
     # The path wins over the body, as in Envoy.
     fields.update((name, segment(value)) for name, value in captured.items())
     try:
         return json_format.ParseDict(fields, binding.message())
     except (json_format.ParseError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise _invalid(error) from None
+
+
+def _camel_case(paths: str) -> str:
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), paths)
 
 
 def _invalid(error: Exception) -> InvalidArgument:

@@ -1,0 +1,82 @@
+"""Request codecs: what a client writes is what the pipeline gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployments.ingress.asgi import HttpRequest
+from deployments.ingress.openai.decode import decode
+from deployments.ingress.rpc.completions import decode as decode_rpc
+from voyager_llm.domain.completion import Operation
+from voyager_llm.errors import InvalidArgument
+from voyager_llm.v1 import completions_pb2 as pb
+
+
+def http(body: Any, **headers: str) -> HttpRequest:
+    lines = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    return HttpRequest("POST", "/v1/chat/completions", "", lines, orjson.dumps(body))
+
+
+CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(JSON)
+def test_what_is_unknown_passes_through(value: Any) -> None:
+    decoded = decode(http({**CHAT, "some_new_parameter": value}), Operation.CHAT)
+    assert decoded.body["some_new_parameter"] == value
+    assert "model" not in decoded.body
+
+
+@given(JSON)
+def test_any_json_is_a_request_or_an_error_of_ours(value: Any) -> None:
+    for operation in Operation:
+        try:
+            decode(http(value), operation)
+        except InvalidArgument:
+            pass
+
+
+def test_a_prompt_with_its_version() -> None:
+    body = {"model": "prompt:greet@1.2.0", "target": "m", "variables": {"x": 1}}
+    decoded = decode(http(body), Operation.CHAT)
+    assert decoded.prompt is not None
+    assert (decoded.prompt.name, decoded.prompt.version, decoded.target) == ("greet", "1.2.0", "m")
+    assert "variables" not in decoded.body
+    assert "target" not in decoded.body
+
+
+def test_headers_that_count() -> None:
+    decoded = decode(http(CHAT, x_session_id="s", x_trace_id="t", x_voyager_timeout_ms="1500"), Operation.CHAT)
+    assert (decoded.session, decoded.trace_id, decoded.timeout_s) == ("s", "t", 1.5)
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert decode(http(CHAT, traceparent=parent), Operation.CHAT).trace_id == parent[3:35]
+    with pytest.raises(InvalidArgument, match="x-voyager-timeout-ms"):
+        decode(http(CHAT, x_voyager_timeout_ms="soon"), Operation.CHAT)
+
+
+def test_string_parameters_get_their_types() -> None:
+    request = pb.GenerateCompletionRequest(
+        model_name="m",
+        prompt="x",
+        parameters={"temperature": "0.7", "max_tokens": "5", "stop": '["a", "b"]', "user": "7"},
+    )
+    body = decode_rpc(request, stream=False).body
+    assert (body["temperature"], body["max_tokens"], body["stop"], body["user"]) == (0.7, 5, ["a", "b"], "7")
+
+
+@pytest.mark.parametrize("name", ["stream", "model", "messages", "n", "stream_options"])
+def test_parameters_that_are_ours_to_set(name: str) -> None:
+    request = pb.GenerateCompletionRequest(model_name="m", prompt="x", parameters={name: "1"})
+    with pytest.raises(InvalidArgument, match="cannot be set"):
+        decode_rpc(request, stream=False)
