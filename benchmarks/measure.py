@@ -84,7 +84,16 @@ def wrk(
         path = Path(folder) / "post.lua"
         path.write_text(script)
         before = cpu_seconds(mark)
-        arguments = ["wrk", "-t1", f"-c{connections}", f"-d{math.ceil(seconds)}s", "--latency", "-s", str(path), url]
+        arguments = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{math.ceil(seconds)}s",
+            "--latency",
+            "-s",
+            str(path),
+            url,
+        ]
         output = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
         after = cpu_seconds(mark)
     counted = re.search(r"(\d+) requests in ([\d.]+)(\w+)", output)

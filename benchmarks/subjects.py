@@ -139,7 +139,7 @@ def _define(url: str, base: str, models: int) -> None:
         }  # fmt: skip
         client.post("/api/v1/prompts", json=prompt).raise_for_status()
         claude = {
-            "name": "adapter", "provider": "anthropic", "model_name": "claude-3-5-haiku-20241022",
+            "name": "adapter", "provider": "anthropic", "model_name": "claude-haiku-4-5-20251001",
             "endpoints": {"primary": base.removesuffix("/v1") + "/v1/messages"},
         }  # fmt: skip
         client.post("/api/v1/models", json=claude).raise_for_status()

@@ -26,6 +26,9 @@ from voyager_llm.templating.render import Rendered
 # Pairs of one call; a larger list is spread over the replicas of the pool.
 _PAIRS = 256
 
+# Packed prompts that a router keeps.
+_PROMPTS = 4096
+
 
 def _by_value(handle: DeploymentHandle[Any], *, stream: bool = False) -> Any:
     """Arguments travel inside the request, by plain pickle: all of them are importable classes."""
@@ -97,9 +100,21 @@ class RemoteRenderer:
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._render = _by_value(handle).render
+        # Prompts as they travel: packed once, not for each request. Kept with the prompt that they are
+        # of, since another snapshot may hold another one under the same name.
+        self._packed: dict[tuple[str, str], tuple[PromptDefinition, bytes]] = {}
 
     async def render(self, prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool) -> Rendered:
-        return raised(await self._render.remote(prompt, variables, texts))
+        return raised(await self._render.remote(self._pack(prompt), variables, texts))
+
+    def _pack(self, prompt: PromptDefinition) -> bytes:
+        key = (prompt.name, prompt.version)
+        found = self._packed.get(key)
+        if found is None or found[0] is not prompt:
+            if len(self._packed) >= _PROMPTS:
+                self._packed.clear()
+            found = self._packed[key] = (prompt, prompt.model_dump_json().encode())
+        return found[1]
 
 
 class RemoteCaller:

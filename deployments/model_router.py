@@ -32,6 +32,7 @@ from deployments.quotas import Quotas
 from deployments.router import Router
 from deployments.secrets import MountedSecrets
 from deployments.status_board import StatusBoard
+from voyager_llm.domain.definition import Kind
 from voyager_llm.ports import Caller, Renderer
 from voyager_llm.settings import Settings, settings
 from voyager_llm.snapshot import Delta, SnapshotCell
@@ -90,7 +91,8 @@ class ModelRouter(GrpcMethods):
         """Take a change of the configuration; called by the hub. Returns the version in force."""
         if not self._snapshots.apply(delta):
             await self._pull()
-        self._router.forget(self._snapshots.current)
+        changed = (change.name for change in delta.changes if change.kind is Kind.MODEL)
+        self._router.forget(self._snapshots.current, changed)
         self._meter.config_version.set(self._snapshots.current.version)
         return self._snapshots.current.version
 

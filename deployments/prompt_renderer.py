@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from deployments.collector import relax_collector
@@ -27,6 +28,12 @@ class PromptRenderer:
         self._renderer = LocalRenderer()
 
     async def render(
-        self, prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool
+        self, prompt: bytes, variables: Mapping[str, Any], texts: bool
     ) -> Rendered | VoyagerError:
-        return await as_value(self._renderer.render(prompt, variables, texts))
+        """``prompt`` is a `PromptDefinition` as `handles.RemoteRenderer` packed it."""
+        return await as_value(self._renderer.render(_unpacked(prompt), variables, texts))
+
+
+@lru_cache(maxsize=4096)
+def _unpacked(prompt: bytes) -> PromptDefinition:
+    return PromptDefinition.model_validate_json(prompt)

@@ -56,11 +56,14 @@ class Router:
             found = self._health[target.key] = EndpointHealth()
         return found
 
-    def forget(self, config: RuntimeConfig) -> None:
-        """Drop the health of endpoints that the configuration no longer has."""
-        known = {target.key for model in config.models.values() for target in model.targets}
-        for key in self._health.keys() - known:
-            del self._health[key]
+    def forget(self, config: RuntimeConfig, changed: Iterable[str]) -> None:
+        """Drop the health of endpoints that the ``changed`` models no longer have."""
+        for name in changed:
+            model = config.models.get(name)
+            known = {target.key for target in model.targets} if model is not None else set[str]()
+            for key in (name, f"{name}#backup"):
+                if key not in known:
+                    self._health.pop(key, None)
 
     def plan(
         self, config: RuntimeConfig, request: CompletionRequest, prompt: PromptDefinition | None

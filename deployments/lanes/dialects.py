@@ -60,6 +60,11 @@ class Dialect:
     def __init__(self, config: Any, make_events: Callable[[NoLog], Any] | None) -> None:
         self._config = config
         self._make_events = make_events
+        # LiteLLM looks the model up in its tables each time; the answer never changes.
+        self._supported = lru_cache(maxsize=1)(self._look_up_supported)
+
+    def _look_up_supported(self, model: str) -> frozenset[str]:
+        return frozenset(self._config.get_supported_openai_params(model=model) or ())
 
     @property
     def streams(self) -> bool:
@@ -99,7 +104,7 @@ class Dialect:
 
     def _parameters(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
         """OpenAI parameters as the provider's. What LiteLLM does not know passes through."""
-        supported: set[str] = set(self._config.get_supported_openai_params(model=model) or ())
+        supported = self._supported(model)
         skipped = {"model", "stream", "stream_options"}
         known = {k: v for k, v in body.items() if k in supported and k not in skipped}
         mapped: dict[str, Any] = self._config.map_openai_params(

@@ -87,7 +87,9 @@ def test_versions_by_hand(service: RunningService, tmp_path: Path) -> None:
     assert "+  temperature: 0.2" in difference
     manifest.write_text(text.replace("    temperature: 0.7\n", "").replace("  version:", "  # version:"))
     assert "configured" in cli(service, "apply", "-f", str(manifest))
-    assert "temperature" not in cli(service, "get", "model", "versioned", "-o", "yaml"), "what is left out goes"
+    assert "temperature" not in cli(service, "get", "model", "versioned", "-o", "yaml"), (
+        "what is left out goes"
+    )
     assert "revision 4" in cli(service, "rollback", "model", "versioned", "1")
     assert cli(service, "diff", "model", "versioned", "1", "4") == ""
     assert "deleted" in cli(service, "delete", "model", "versioned")

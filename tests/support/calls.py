@@ -30,7 +30,7 @@ TOOLS = [
 # Provider, model and where below a profile's address its API starts.
 DIALECTS = {
     "openai": ("openai", "gpt-4o-mini", "/v1"),
-    "anthropic": ("anthropic", "claude-3-5-haiku-20241022", "/v1/messages"),
+    "anthropic": ("anthropic", "claude-haiku-4-5-20251001", "/v1/messages"),
     "gemini": ("gemini", "gemini-2.0-flash", "/v1beta"),
     "ollama": ("ollama", "llama3.1", "/api/chat"),
 }
