@@ -18,6 +18,8 @@ from tests.fake_provider.running import FakeProvider
 
 TOKENS = 60
 DELAY_S = 0.05
+# How long a subject is watched doing nothing.
+IDLE_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ class StreamLoad:
     ttft_p99_ms: float
     # How much longer than the provider's own delay a pause between two tokens was, at the median.
     gap_overhead_ms: float
+    # Without what the subject uses when nothing is asked of it.
     cpu_us_per_chunk: float
+    idle_cpu_percent: float
 
 
 def run(subject: Subject, provider: FakeProvider, profile: str, streams: int) -> StreamLoad:
@@ -43,10 +47,15 @@ def run(subject: Subject, provider: FakeProvider, profile: str, streams: int) ->
 async def _run(subject: Subject, streams: int) -> StreamLoad:
     body = body_of(subject, stream=True)
     connector = aiohttp.TCPConnector(limit=0)
+    resting = cpu_seconds(subject.name)
+    await asyncio.sleep(IDLE_S)
     async with aiohttp.ClientSession(connector=connector) as session:
         before = cpu_seconds(subject.name)
+        started = time.monotonic()
         results = await asyncio.gather(*(_one(session, subject, body) for _ in range(streams)))
+        seconds = time.monotonic() - started
         after = cpu_seconds(subject.name)
+    idle = (before - resting) / IDLE_S
     firsts = sorted(first for first, _, _, _ in results)
     gaps = [gap for _, gap, _, _ in results]
     chunks = sum(count for _, _, count, _ in results)
@@ -57,7 +66,8 @@ async def _run(subject: Subject, streams: int) -> StreamLoad:
         ttft_p50_ms=firsts[len(firsts) // 2] * 1000,
         ttft_p99_ms=firsts[int(len(firsts) * 0.99)] * 1000,
         gap_overhead_ms=(statistics.median(gaps) - DELAY_S) * 1000,
-        cpu_us_per_chunk=(after - before) * 1e6 / max(1, chunks),
+        cpu_us_per_chunk=(after - before - idle * seconds) * 1e6 / max(1, chunks),
+        idle_cpu_percent=idle * 100,
     )
 
 

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     retry_budget_share: float = Field(0.2, ge=0, le=1, description="Retries per request, at most.")
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024)
     max_answer_bytes: int = Field(32 * 1024 * 1024, ge=1024)
-    connections_per_host: int = Field(256, ge=1)
+    connections_per_host: int = Field(2048, ge=1, description="To one provider; streams hold one each.")
     probe_interval_s: float = Field(30.0, gt=0)
     fast_drain: bool = Field(False, description="Skip draining when stopping; for tests.")
 
