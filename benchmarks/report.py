@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from benchmarks.streams import DELAY_S, TOKENS
 from benchmarks.subjects import LITELLM, PORTKEY
 
 mpl.use("svg")
@@ -115,8 +116,7 @@ def _streams(results: dict[str, Any]) -> str:
         return ""
     lines = [
         "## Streams\n",
-        "Each of 60 tokens, one every 50 ms, all opened at once. CPU is net of what the subject uses when idle, "
-        "which a Ray cluster does too.\n",
+        f"Each of {TOKENS} tokens, one every {DELAY_S * 1000:.0f} ms, all opened at once. CPU is net of what the subject uses when idle.\n",
         "| subject, streams | TTFT p50 / p99 ms | added to a pause, ms | CPU µs/chunk | above the floor | idle CPU | broken |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
