@@ -53,6 +53,8 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
         # Long completions must not be cut by the load balancer; our own deadlines hold.
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "3600",
+        # Ray starts its workers at nice 15: beside any busy process, requests would wait for a turn.
+        "RAY_worker_niceness": "0",
         # Ray's own metrics; ours are at /metrics. Every export stops the event loop for a moment.
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "10000",
         # A call and its answer travel inside the request between deployments; Ray's cap is 4 MB.
@@ -65,8 +67,9 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_LOG": "ERROR",
     }
-    if settings.fast_drain:
-        environment["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = "0"
+    # A replica that stops waits this long for load balancers to notice. Here there is one, on the same
+    # machine; Serve's default of 30 s would make Ctrl-C take half a minute.
+    environment["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = "0" if settings.fast_drain else "2"
     return environment
 
 

@@ -26,7 +26,7 @@ from serve_app.embedded_llm import CONTEXT_TOKENS, MODEL_NAME, EmbeddedLLM
 from serve_app.environment import RUN_MARK, free_port
 from voyager_llm.settings import Settings, settings
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _READY_SECONDS = 120.0
 FIRST_MODEL = "local"
