@@ -29,6 +29,7 @@ from voyager_llm.settings import Settings, settings
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _READY_SECONDS = 120.0
+_POLL_SECONDS = 0.5
 FIRST_MODEL = "local"
 
 
@@ -39,6 +40,8 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    roll = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: roll.set())
     leftovers = processes.abandoned()
     if leftovers:
         console.print(f"ending {len(leftovers)} processes that a killed run left behind")
@@ -54,7 +57,7 @@ def main() -> int:
             _define_first_model(config, embedded)
         if not stop.is_set():
             _announce(config, wants_model)
-            stop.wait()
+            _serve(config, stop, roll)
         return 0
     finally:
         _shut_down(embedded)
@@ -79,14 +82,29 @@ def _start(config: Settings, stop: threading.Event) -> None:
             grpc_options=grpc_options(config),
         )
     with console.status(f"starting the application ({config.topology}) …"):
-        serve.run(
-            build_application(config),
-            name=APP_NAME,
-            blocking=False,
-            # A line for each request, formatted and written, costs more than our own work on it.
-            logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
-        )
+        _deploy(config)
         _wait_until_ready(config, stop)
+
+
+def _deploy(config: Settings) -> None:
+    """Deploy the application; over a running one, replace its replicas one after the other."""
+    serve.run(
+        build_application(config),
+        name=APP_NAME,
+        blocking=False,
+        # A line for each request, formatted and written, costs more than our own work on it.
+        logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
+    )
+
+
+def _serve(config: Settings, stop: threading.Event, roll: threading.Event) -> None:
+    """Until told to stop. SIGHUP replaces every replica without losing a request."""
+    while not stop.wait(_POLL_SECONDS):
+        if roll.is_set():
+            roll.clear()
+            console.print("replacing all replicas …")
+            _deploy(config)
+            console.print("replaced")
 
 
 def _wait_until_ready(config: Settings, stop: threading.Event) -> None:

@@ -17,7 +17,9 @@ def running(
 ) -> Iterator[RunningService]:
     """The service with two routers, so that what must reach all replicas is seen to."""
     folder = tmp_path_factory.mktemp(request.param)
-    service = RunningService(folder, topology=request.param, router_replicas=2, probe_interval_s=5)
+    service = RunningService(
+        folder, topology=request.param, router_replicas=2, probe_interval_s=5, fast_drain=0
+    )
     yield service
     service.stop()
 

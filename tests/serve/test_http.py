@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from typing import Any
@@ -203,6 +204,40 @@ def test_the_hub_may_die(running: RunningService, provider: FakeProvider) -> Non
     for _ in range(8):
         with httpx.Client(base_url=running.url) as client:
             assert client.post("/v1/chat/completions", json=chat(after)).status_code == 200
+
+
+async def test_a_rolling_update_loses_nothing(running: RunningService, provider: FakeProvider) -> None:
+    """Every replica is replaced under load; requests and streams end as they should."""
+    name = fresh("rolling")
+    running.model(name, provider.profile(name, tokens=12, token_delay_s=0.05))
+    before = running.replicas("ModelRouter")
+    outcomes: Counter[str] = Counter()
+    done = asyncio.Event()
+
+    async def whole(client: httpx.AsyncClient) -> None:
+        while not done.is_set():
+            answer = await client.post("/v1/chat/completions", json=chat(name))
+            outcomes[f"whole {answer.status_code}"] += 1
+            await asyncio.sleep(0.01)
+
+    async def streamed(client: httpx.AsyncClient) -> None:
+        while not done.is_set():
+            answer = await client.post("/v1/chat/completions", json=chat(name, stream=True))
+            outcomes[f"streamed {answer.text.rstrip().endswith('data: [DONE]')}"] += 1
+
+    async with httpx.AsyncClient(base_url=running.url, timeout=60) as client:
+        workers = [asyncio.create_task(work(client)) for work in (whole, whole, streamed, streamed, streamed)]
+        running.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            await asyncio.sleep(1)
+            now = await asyncio.to_thread(running.replicas, "ModelRouter")
+            if len(now) == 2 and not now & before:
+                break
+        done.set()
+        await asyncio.gather(*workers)
+    assert not running.replicas("ModelRouter") & before
+    assert set(outcomes) == {"whole 200", "streamed True"}, outcomes
 
 
 def test_scores(running: RunningService) -> None:
