@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fake_provider.running import FakeProvider
+from tests.support.service import LocalService, start
+
 # A machine that is busy with something else is no fault of the code under test.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
-
-# Read when LiteLLM is imported; else it asks the network for prices three times.
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-
-from tests.fake_provider.running import FakeProvider
-from tests.support.service import LocalService, start
 
 
 @pytest.fixture(scope="session")
