@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +18,8 @@ class KindInfo:
     plural: str
     manifest: str
     columns: tuple[str, ...]
-    # Create requests of routes and evaluations hold the definition itself.
+    # Plural and Kubernetes' short name.
     aliases: tuple[str, ...]
-    # The name in the API, given the manifest's metadata and spec.
-    naming: Callable[[dict[str, Any], dict[str, Any]], str]
-
-
-def _by_metadata(metadata: dict[str, Any], spec: dict[str, Any]) -> str:
-    return str(metadata["name"])
 
 
 KINDS: dict[str, KindInfo] = {
@@ -38,7 +31,6 @@ KINDS: dict[str, KindInfo] = {
             "ModelDefinition",
             ("name", "provider", "model_name", "revision", "status.phase", "status.average_latency_ms"),
             ("models", "mdef"),
-            _by_metadata,
         ),
         KindInfo(
             "prompt",
@@ -46,7 +38,6 @@ KINDS: dict[str, KindInfo] = {
             "PromptDefinition",
             ("name", "version", "description", "revision", "updated_at"),
             ("prompts", "pdef"),
-            _by_metadata,
         ),
         KindInfo(
             "route",
@@ -54,7 +45,6 @@ KINDS: dict[str, KindInfo] = {
             "RouteDefinition",
             ("name", "policy", "targets", "fallbacks", "revision"),
             ("routes", "rdef"),
-            _by_metadata,
         ),
         KindInfo(
             "evaluation",
@@ -62,7 +52,6 @@ KINDS: dict[str, KindInfo] = {
             "ModelEvaluation",
             ("name", "model_ref.name", "prompt_ref.name", "schedule.frequency", "revision"),
             ("evaluations", "meval"),
-            _by_metadata,
         ),
     )
 }
@@ -89,7 +78,7 @@ def from_manifest(manifest: dict[str, Any]) -> tuple[KindInfo, dict[str, Any]]:
     if not isinstance(spec, dict) or not metadata.get("name"):
         raise ServiceError("a manifest needs metadata.name and spec")
     # A prompt's spec has a name of its own (underscores); the manifest's name is what refers to it.
-    return kind, {**spec, "name": kind.naming(metadata, spec)}
+    return kind, {**spec, "name": str(metadata["name"])}
 
 
 def output_only(kind: KindInfo) -> set[str]:

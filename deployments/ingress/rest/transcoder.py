@@ -34,7 +34,7 @@ from deployments.ingress.openai.decode import read_object
 from deployments.ingress.rpc.service import ModelManagerService
 from deployments.ingress.status import rest_body
 from deployments.lanes.sse import frame
-from voyager_llm.errors import InvalidArgument, NotFound, VoyagerError, public
+from voyager_llm.errors import InvalidArgument, NotFound, VoyagerError
 from voyager_llm.v1 import model_manager_pb2
 
 Handler = Callable[[Any, Identity], Awaitable[Any]]
@@ -152,5 +152,5 @@ async def _stream(messages: AsyncGenerator[Message], send: Send) -> None:
             async for message in stream:
                 await send_block(send, frame(_json(message)))
         except VoyagerError as error:
-            await send_block(send, b"event: error\n" + frame(rest_body(public(error))))
+            await send_block(send, b"event: error\n" + frame(rest_body(error)))
         await end_events(send)
