@@ -4,6 +4,8 @@ CACHE ?= $(HOME)/.cache/voyager-llm
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Compiled modules halve the start of every process; some environments turn them off.
+export PYTHONDONTWRITEBYTECODE =
 UV = $(shell command -v uv 2>/dev/null || echo $(CACHE)/uv/bin/uv)
 
 .PHONY: run test test-fast test-serve check gen bench lock setup clean help

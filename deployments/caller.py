@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from deployments.lanes.adapter import AdapterLane
+from deployments.lanes.batching import EmbeddingBatcher
 from deployments.lanes.full import FullLane
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import WireLane
@@ -30,11 +31,18 @@ class ProviderCaller:
         self._wire = WireLane(self._upstream, self._secrets)
         self._adapter = AdapterLane(self._upstream, self._secrets)
         self._full = FullLane(self._secrets)
+        wait_s = settings.embedding_batch_wait_s
+        self._batcher = EmbeddingBatcher(self._alone, wait_s) if wait_s else None
 
     async def close(self) -> None:
         await self._upstream.close()
 
     async def call(self, call: Call) -> Answer:
+        if self._batcher is not None and call.operation is Operation.EMBEDDINGS:
+            return await self._batcher.call(call)
+        return await self._alone(call)
+
+    async def _alone(self, call: Call) -> Answer:
         lane = self._lane(call)
         try:
             return await lane.call(call)

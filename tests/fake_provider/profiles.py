@@ -41,6 +41,8 @@ class Profile:
     hang: bool = False
     redirect_to: str = ""
     tool_call: bool = False
+    # Refuses, with status 400, a request whose body holds this text.
+    refuse_text: str = ""
 
 
 @dataclass

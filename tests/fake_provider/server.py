@@ -94,6 +94,8 @@ async def _answer(record: Record, path: str, raw: bytes, send: Any) -> None:
     document = orjson.loads(raw)
     if profile.error_in_body:
         await _send(send, 200, orjson.dumps(spoken.error(profile)))
+    elif profile.refuse_text and profile.refuse_text in raw.decode():
+        await _send(send, 400, orjson.dumps(spoken.error(profile)))
     elif profile.status and (not profile.fail_first or record.requests <= profile.fail_first):
         headers = [(b"retry-after", profile.retry_after.encode())] if profile.retry_after else []
         await _send(send, profile.status, orjson.dumps(spoken.error(profile)), headers)
