@@ -113,6 +113,10 @@ class AdapterLane:
             ) from error
 
 
+# LiteLLM wants the request that an answer belongs to, and reads nothing of it.
+_REQUEST = httpx.Request("POST", "http://provider.invalid")
+
+
 def _headers(request: Outgoing) -> dict[str, str]:
     return {**request.headers, "Content-Type": "application/json"}
 
@@ -136,7 +140,7 @@ def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes) -> 
     try:
         result = spoken.transform_response(
             model=call.target.model_name,
-            raw_response=httpx.Response(200, content=body, request=httpx.Request("POST", "http://x")),
+            raw_response=httpx.Response(200, content=body, request=_REQUEST),
             model_response=ModelResponse(),
             logging_obj=NoLog(request.parameters),
             request_data=request.body,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import litellm.utils
 from litellm.llms.anthropic.chat.handler import ModelResponseIterator as AnthropicEvents
 from litellm.llms.ollama.chat.transformation import OllamaChatCompletionResponseIterator as OllamaEvents
 from litellm.llms.vertex_ai.gemini.transformation import transform_request_body as gemini_body
@@ -22,6 +23,12 @@ from litellm.types.utils import LlmProviders
 from litellm.utils import ProviderConfigManager
 
 from voyager_llm.errors import UpstreamMisconfigured
+
+# LiteLLM looks a model's entry up several times a request, and merges its tables of Azure models anew each
+# time: a third of what a translation costs. The tables never change in this process, so its function is
+# replaced by itself with a memory, as LiteLLM does for callers of its own.
+_look_up = litellm.utils.get_model_info_helper
+litellm.utils.get_model_info_helper = lru_cache(maxsize=4096)(_look_up)
 
 _GEMINI = "https://generativelanguage.googleapis.com/v1beta"
 
