@@ -1,6 +1,6 @@
-"""`make gen`: protobuf code, the descriptor set and the OpenAPI document, out of `proto/`.
+"""`make gen`: protobuf code, descriptor set and OpenAPI document out of `proto/`, CRDs out of pydantic.
 
-The generated files are committed under `voyager_llm/v1/`; CI runs this and expects a clean tree.
+The generated files are committed under `voyager_llm/v1/` and `crds/`; CI runs this and expects a clean tree.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ from pathlib import Path
 
 import google.api.annotations_pb2 as annotations
 import orjson
+import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
 from scripts.openapi import document
+from voyager_llm.crd.resources import RESOURCES, custom_resource_definition
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
 OUT = ROOT / "voyager_llm" / "v1"
+CRDS = ROOT / "crds"
 GOOGLE = Path(annotations.__file__).parents[2]
 BUILTIN = Path(protoc.__file__).parent / "_proto"
 
 _HEADER = '"""Protobuf and gRPC code, generated out of `proto/` by `make gen`; not to be edited."""\n'
+_CRD_HEADER = "# Generated out of voyager_llm/crd/ by `make gen`; not to be edited.\n"
 
 
 def main() -> int:
@@ -47,7 +51,15 @@ def main() -> int:
     for file in descriptors.file:
         file.ClearField("source_code_info")
     (OUT / "descriptor.binpb").write_bytes(descriptors.SerializeToString(deterministic=True))
+    _write_crds()
     return 0
+
+
+def _write_crds() -> None:
+    CRDS.mkdir(exist_ok=True)
+    for resource in RESOURCES:
+        text = yaml.safe_dump(custom_resource_definition(resource), sort_keys=False, width=110)
+        (CRDS / f"{resource.plural}.yaml").write_text(_CRD_HEADER + text)
 
 
 def _protoc(*arguments: str) -> None:

@@ -12,7 +12,15 @@ from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from voyager_llm.errors import InvalidArgument
 
@@ -52,10 +60,12 @@ Money = Annotated[
     BeforeValidator(_money),
     Field(ge=0, le=1000, allow_inf_nan=False),
     PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json"),
+    # As Kubernetes shall see it: a number, as the specification's examples have it.
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1000}),
 ]
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$")]
-Capability = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$", max_length=253)]
+Capability = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
 
 T = TypeVar("T", bound=Frozen)
 

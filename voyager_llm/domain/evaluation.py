@@ -5,9 +5,11 @@ Fields are the specification's ModelEvaluation. Stored here; run by `evals/`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from voyager_llm.domain.definition import Frozen, Name
 
@@ -30,7 +32,7 @@ class Metric(Frozen):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     weight: Annotated[float, Field(gt=0, le=1)]
-    measurement: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    measurement: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
 
 
 class TestDataset(Frozen):
@@ -41,9 +43,46 @@ class TestDataset(Frozen):
     path: Annotated[str, Field(max_length=4096)] = ""
 
 
+_TIME = re.compile(r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+_CRON = re.compile(r"^[0-9*/,-]+( [0-9A-Za-z*/,-]+){4}$")
+
+
 class Schedule(Frozen):
-    frequency: Literal["hourly", "daily", "weekly", "monthly"]
-    time: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:00"
+    """When an evaluation runs by itself: every ``frequency`` at ``time``, or by ``cron``."""
+
+    frequency: Literal["hourly", "daily", "weekly", "monthly"] | None = None
+    time: Annotated[str, Field(max_length=5)] = "00:00"
+    # Five fields, as of crontab(5); instead of frequency and time.
+    cron: Annotated[str, Field(max_length=128)] = ""
+    # IANA name; empty: UTC.
+    time_zone: Annotated[str, Field(max_length=64)] = ""
+
+    @field_validator("time")
+    @classmethod
+    def _is_time(cls, value: str) -> str:
+        if not _TIME.match(value):
+            raise ValueError("must be HH:MM, from 00:00 to 23:59")
+        return value
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        if value and not _CRON.match(value):
+            raise ValueError("must have the five fields of a cron schedule, e.g. 0 2 * * *")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_time_zone(cls, value: str) -> str:
+        if value and value not in available_timezones():
+            raise ValueError(f"{value!r} is no time zone; use an IANA name, e.g. Europe/Berlin")
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Schedule:
+        if bool(self.frequency) == bool(self.cron):
+            raise ValueError("give either frequency (with time) or cron")
+        return self
 
 
 class Thresholds(Frozen):
@@ -60,8 +99,9 @@ class Thresholds(Frozen):
         return self
 
 
-class EvaluationDefinition(Frozen):
-    name: Name
+class EvaluationFields(Frozen):
+    """What an evaluation consists of, whoever gives it its name."""
+
     model_ref: ModelReference
     prompt_ref: PromptReference
     evaluation_type: Literal["automated", "manual"] = "automated"
@@ -69,10 +109,28 @@ class EvaluationDefinition(Frozen):
     test_dataset: TestDataset | None = None
     schedule: Schedule | None = None
     thresholds: Thresholds = Thresholds()
+    # No run starts by its schedule while this is set.
+    suspend: bool = False
+    # What a run does whose predecessor still goes on.
+    concurrency_policy: Literal["allow", "forbid", "replace"] = "forbid"
+    # Finished runs that are kept.
+    successful_runs_history_limit: Annotated[int, Field(ge=0, le=1000)] = 10
+    failed_runs_history_limit: Annotated[int, Field(ge=0, le=1000)] = 5
+    # Of one run.
+    timeout_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
 
     @model_validator(mode="after")
-    def _weights_sum_to_one(self) -> EvaluationDefinition:
+    def _consistent(self) -> Self:
         total = sum(metric.weight for metric in self.metrics)
         if abs(total - 1.0) > 1e-6:
-            raise ValueError(f"metric weights must sum to 1, not {total:g}")
+            raise ValueError("metric weights must sum to 1")
+        names = [metric.name for metric in self.metrics]
+        if len(names) != len(set(names)):
+            raise ValueError("metric names must be unique")
         return self
+
+
+class EvaluationDefinition(EvaluationFields):
+    """One evaluation under a name of ours."""
+
+    name: Name

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -27,7 +27,7 @@ class ModelParameters(Frozen):
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     seed: int | None = None
-    stop: tuple[str, ...] = Field(default=(), max_length=16)
+    stop: tuple[Annotated[str, Field(max_length=256)], ...] = Field(default=(), max_length=16)
     extra: dict[str, Any] = Field(default_factory=dict[str, Any], max_length=64)
 
 
@@ -36,7 +36,7 @@ class Cost(Frozen):
 
     input_token_cost: Money = Decimal(0)
     output_token_cost: Money = Decimal(0)
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", max_length=3)] = "USD"
     cached_input_token_cost: Money | None = None
 
 
@@ -72,8 +72,8 @@ class Endpoints(Frozen):
 class SecretRef(Frozen):
     """Where a secret stands: a name and a key in it. Never the secret."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
-    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", max_length=253)]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$", max_length=253)]
 
 
 class Authentication(Frozen):
@@ -81,6 +81,8 @@ class Authentication(Frozen):
 
     type: Literal["bearer_token", "api_key", "none"] = "none"
     secret_ref: SecretRef | None = None
+    # A key older than this is due for rotation; 0: no policy.
+    rotation_days: Annotated[int, Field(ge=0, le=3650)] = 0
 
     @model_validator(mode="after")
     def _reference_unless_none(self) -> Authentication:
@@ -91,12 +93,13 @@ class Authentication(Frozen):
         return self
 
 
-class ModelDefinition(Frozen):
-    """One model of a provider under a name of ours."""
+class ModelFields(Frozen):
+    """What a model consists of, whoever gives it its name: we, or Kubernetes' metadata."""
 
-    name: Name
-    provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
-    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,255}$")]
+    provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", max_length=64)]
+    model_name: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,255}$", min_length=1, max_length=256)
+    ]
     version: str = Field(default="", max_length=64)
     capabilities: tuple[Capability, ...] = Field(default=(), max_length=64)
     parameters: ModelParameters = ModelParameters()
@@ -107,10 +110,16 @@ class ModelDefinition(Frozen):
     context_length: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
 
     @model_validator(mode="after")
-    def _custom_needs_endpoint(self) -> ModelDefinition:
+    def _custom_needs_endpoint(self) -> Self:
         if self.provider == "custom" and not self.endpoints.primary:
             raise ValueError("endpoints.primary is required when provider is custom")
         return self
+
+
+class ModelDefinition(ModelFields):
+    """One model of a provider under a name of ours."""
+
+    name: Name
 
 
 def check_endpoint(url: str) -> None:

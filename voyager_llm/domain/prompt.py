@@ -6,7 +6,7 @@ Fields are the specification's PromptDefinition. Used by the store, the renderer
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -38,7 +38,7 @@ def _whole(value: Any) -> Any:
 class PromptParameter(Frozen):
     """One variable of the template."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", max_length=64)]
     type: ParameterType = "string"
     required: bool = False
     description: str = Field(default="", max_length=4096)
@@ -56,7 +56,7 @@ class PromptParameter(Frozen):
             if not fits(self.default, self.type):
                 raise ValueError(f"default {self.default!r} is no {self.type}")
             if self.enum and self.default not in self.enum:
-                raise ValueError(f"default {self.default!r} is not among enum")
+                raise ValueError("default is not among enum")
         return self
 
 
@@ -75,20 +75,19 @@ class MessageTemplate(Frozen):
     content: str = Field(min_length=1, max_length=200_000)
 
 
-class PromptDefinition(Frozen):
-    """One version of a prompt: either one ``template`` or ``messages``."""
+class PromptFields(Frozen):
+    """What one version of a prompt consists of: either one ``template`` or ``messages``."""
 
-    name: Name
     version: str = Field(max_length=64)
     description: str = Field(default="", max_length=4096)
     template: str = Field(default="", max_length=200_000)
     messages: tuple[MessageTemplate, ...] = Field(default=(), max_length=64)
     parameters: tuple[PromptParameter, ...] = Field(default=(), max_length=128)
     model_requirements: ModelRequirements = ModelRequirements()
-    evaluation_criteria: tuple[str, ...] = Field(default=(), max_length=64)
+    evaluation_criteria: tuple[Annotated[str, Field(max_length=256)], ...] = Field(default=(), max_length=64)
 
     @model_validator(mode="after")
-    def _consistent(self) -> PromptDefinition:
+    def _consistent(self) -> Self:
         if not SEMVER.match(self.version):
             raise ValueError(f"version {self.version!r} is not semantic (e.g. 1.2.0)")
         if bool(self.template) == bool(self.messages):
@@ -97,6 +96,12 @@ class PromptDefinition(Frozen):
         if len(names) != len(set(names)):
             raise ValueError("parameter names must be unique")
         return self
+
+
+class PromptDefinition(PromptFields):
+    """One version of a prompt under a name of ours."""
+
+    name: Name
 
 
 def fits(value: object, kind: ParameterType) -> bool:

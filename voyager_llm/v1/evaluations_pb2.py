@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voyager/llm/v1/evaluations.proto\x12\x0evoyager.llm.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1e\n\x0eModelReference\x12\x0c\n\x04name\x18\x01 \x01(\t\"0\n\x0fPromptReference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"E\n\x10\x45valuationMetric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x13\n\x0bmeasurement\x18\x03 \x01(\t\"9\n\x0bTestDataset\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x05\x12\x0c\n\x04path\x18\x03 \x01(\t\"5\n\x12\x45valuationSchedule\x12\x11\n\tfrequency\x18\x01 \x01(\t\x12\x0c\n\x04time\x18\x02 \x01(\t\"Z\n\x14\x45valuationThresholds\x12\x15\n\rminimum_score\x18\x01 \x01(\x01\x12\x15\n\rwarning_score\x18\x02 \x01(\x01\x12\x14\n\x0ctarget_score\x18\x03 \x01(\x01\"\xd4\x04\n\nEvaluation\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x31\n\tmodel_ref\x18\x03 \x01(\x0b\x32\x1e.voyager.llm.v1.ModelReference\x12\x33\n\nprompt_ref\x18\x04 \x01(\x0b\x32\x1f.voyager.llm.v1.PromptReference\x12\x17\n\x0f\x65valuation_type\x18\x05 \x01(\t\x12\x31\n\x07metrics\x18\x06 \x03(\x0b\x32 .voyager.llm.v1.EvaluationMetric\x12\x36\n\x0ctest_dataset\x18\x07 \x01(\x0b\x32\x1b.voyager.llm.v1.TestDatasetH\x00\x88\x01\x01\x12\x39\n\x08schedule\x18\x08 \x01(\x0b\x32\".voyager.llm.v1.EvaluationScheduleH\x01\x88\x01\x01\x12=\n\nthresholds\x18\t \x01(\x0b\x32$.voyager.llm.v1.EvaluationThresholdsH\x02\x88\x01\x01\x12\x10\n\x08revision\x18\n \x01(\x05\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12\x0e\n\x06\x61uthor\x18\x0c \x01(\t\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\n\r_test_datasetB\x0b\n\t_scheduleB\r\n\x0b_thresholds\"I\n\x17\x43reateEvaluationRequest\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\"J\n\x18\x43reateEvaluationResponse\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\"6\n\x14GetEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\"G\n\x15GetEvaluationResponse\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\"\x96\x01\n\x17UpdateEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nevaluation\x18\x02 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"J\n\x18UpdateEvaluationResponse\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\"5\n\x17\x44\x65leteEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"(\n\x18\x44\x65leteEvaluationResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x16ListEvaluationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x17ListEvaluationsResponse\x12/\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x1a.voyager.llm.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x13ScoreOutputsRequest\x12)\n\x05pairs\x18\x01 \x03(\x0b\x32\x1a.voyager.llm.v1.OutputPair\x12\x31\n\x07metrics\x18\x02 \x03(\x0b\x32 .voyager.llm.v1.EvaluationMetric\"/\n\nOutputPair\x12\x0e\n\x06output\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\"C\n\x14ScoreOutputsResponse\x12+\n\x06scores\x18\x01 \x03(\x0b\x32\x1b.voyager.llm.v1.OutputScore\"\x87\x01\n\x0bOutputScore\x12\x39\n\x07metrics\x18\x01 \x03(\x0b\x32(.voyager.llm.v1.OutputScore.MetricsEntry\x12\r\n\x05score\x18\x02 \x01(\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voyager/llm/v1/evaluations.proto\x12\x0evoyager.llm.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1e\n\x0eModelReference\x12\x0c\n\x04name\x18\x01 \x01(\t\"0\n\x0fPromptReference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"E\n\x10\x45valuationMetric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x13\n\x0bmeasurement\x18\x03 \x01(\t\"9\n\x0bTestDataset\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x05\x12\x0c\n\x04path\x18\x03 \x01(\t\"w\n\x12\x45valuationSchedule\x12\x16\n\tfrequency\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04time\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x0c\n\x04\x63ron\x18\x03 \x01(\t\x12\x11\n\ttime_zone\x18\x04 \x01(\tB\x0c\n\n_frequencyB\x07\n\x05_time\"Z\n\x14\x45valuationThresholds\x12\x15\n\rminimum_score\x18\x01 \x01(\x01\x12\x15\n\rwarning_score\x18\x02 \x01(\x01\x12\x14\n\x0ctarget_score\x18\x03 \x01(\x01\"\xf4\x06\n\nEvaluation\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x31\n\tmodel_ref\x18\x03 \x01(\x0b\x32\x1e.voyager.llm.v1.ModelReference\x12\x33\n\nprompt_ref\x18\x04 \x01(\x0b\x32\x1f.voyager.llm.v1.PromptReference\x12\x17\n\x0f\x65valuation_type\x18\x05 \x01(\t\x12\x31\n\x07metrics\x18\x06 \x03(\x0b\x32 .voyager.llm.v1.EvaluationMetric\x12\x36\n\x0ctest_dataset\x18\x07 \x01(\x0b\x32\x1b.voyager.llm.v1.TestDatasetH\x00\x88\x01\x01\x12\x39\n\x08schedule\x18\x08 \x01(\x0b\x32\".voyager.llm.v1.EvaluationScheduleH\x01\x88\x01\x01\x12=\n\nthresholds\x18\t \x01(\x0b\x32$.voyager.llm.v1.EvaluationThresholdsH\x02\x88\x01\x01\x12\x10\n\x08revision\x18\n \x01(\x05\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12\x0e\n\x06\x61uthor\x18\x0c \x01(\t\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x07suspend\x18\x0f \x01(\x08H\x03\x88\x01\x01\x12\x1f\n\x12\x63oncurrency_policy\x18\x10 \x01(\tH\x04\x88\x01\x01\x12*\n\x1dsuccessful_runs_history_limit\x18\x11 \x01(\x05H\x05\x88\x01\x01\x12&\n\x19\x66\x61iled_runs_history_limit\x18\x12 \x01(\x05H\x06\x88\x01\x01\x12\x1c\n\x0ftimeout_seconds\x18\x13 \x01(\x05H\x07\x88\x01\x01\x42\x0f\n\r_test_datasetB\x0b\n\t_scheduleB\r\n\x0b_thresholdsB\n\n\x08_suspendB\x15\n\x13_concurrency_policyB \n\x1e_successful_runs_history_limitB\x1c\n\x1a_failed_runs_history_limitB\x12\n\x10_timeout_seconds\"I\n\x17\x43reateEvaluationRequest\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\"J\n\x18\x43reateEvaluationResponse\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\"6\n\x14GetEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\"G\n\x15GetEvaluationResponse\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\"\x96\x01\n\x17UpdateEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\nevaluation\x18\x02 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"J\n\x18UpdateEvaluationResponse\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x1a.voyager.llm.v1.Evaluation\"5\n\x17\x44\x65leteEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"(\n\x18\x44\x65leteEvaluationResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x16ListEvaluationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x17ListEvaluationsResponse\x12/\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x1a.voyager.llm.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x13ScoreOutputsRequest\x12)\n\x05pairs\x18\x01 \x03(\x0b\x32\x1a.voyager.llm.v1.OutputPair\x12\x31\n\x07metrics\x18\x02 \x03(\x0b\x32 .voyager.llm.v1.EvaluationMetric\"/\n\nOutputPair\x12\x0e\n\x06output\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\"C\n\x14ScoreOutputsResponse\x12+\n\x06scores\x18\x01 \x03(\x0b\x32\x1b.voyager.llm.v1.OutputScore\"\x87\x01\n\x0bOutputScore\x12\x39\n\x07metrics\x18\x01 \x03(\x0b\x32(.voyager.llm.v1.OutputScore.MetricsEntry\x12\r\n\x05score\x18\x02 \x01(\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,39 +44,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TESTDATASET']._serialized_start=272
   _globals['_TESTDATASET']._serialized_end=329
   _globals['_EVALUATIONSCHEDULE']._serialized_start=331
-  _globals['_EVALUATIONSCHEDULE']._serialized_end=384
-  _globals['_EVALUATIONTHRESHOLDS']._serialized_start=386
-  _globals['_EVALUATIONTHRESHOLDS']._serialized_end=476
-  _globals['_EVALUATION']._serialized_start=479
-  _globals['_EVALUATION']._serialized_end=1075
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=1077
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=1150
-  _globals['_CREATEEVALUATIONRESPONSE']._serialized_start=1152
-  _globals['_CREATEEVALUATIONRESPONSE']._serialized_end=1226
-  _globals['_GETEVALUATIONREQUEST']._serialized_start=1228
-  _globals['_GETEVALUATIONREQUEST']._serialized_end=1282
-  _globals['_GETEVALUATIONRESPONSE']._serialized_start=1284
-  _globals['_GETEVALUATIONRESPONSE']._serialized_end=1355
-  _globals['_UPDATEEVALUATIONREQUEST']._serialized_start=1358
-  _globals['_UPDATEEVALUATIONREQUEST']._serialized_end=1508
-  _globals['_UPDATEEVALUATIONRESPONSE']._serialized_start=1510
-  _globals['_UPDATEEVALUATIONRESPONSE']._serialized_end=1584
-  _globals['_DELETEEVALUATIONREQUEST']._serialized_start=1586
-  _globals['_DELETEEVALUATIONREQUEST']._serialized_end=1639
-  _globals['_DELETEEVALUATIONRESPONSE']._serialized_start=1641
-  _globals['_DELETEEVALUATIONRESPONSE']._serialized_end=1681
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=1683
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=1746
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=1748
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=1847
-  _globals['_SCOREOUTPUTSREQUEST']._serialized_start=1849
-  _globals['_SCOREOUTPUTSREQUEST']._serialized_end=1964
-  _globals['_OUTPUTPAIR']._serialized_start=1966
-  _globals['_OUTPUTPAIR']._serialized_end=2013
-  _globals['_SCOREOUTPUTSRESPONSE']._serialized_start=2015
-  _globals['_SCOREOUTPUTSRESPONSE']._serialized_end=2082
-  _globals['_OUTPUTSCORE']._serialized_start=2085
-  _globals['_OUTPUTSCORE']._serialized_end=2220
-  _globals['_OUTPUTSCORE_METRICSENTRY']._serialized_start=2174
-  _globals['_OUTPUTSCORE_METRICSENTRY']._serialized_end=2220
+  _globals['_EVALUATIONSCHEDULE']._serialized_end=450
+  _globals['_EVALUATIONTHRESHOLDS']._serialized_start=452
+  _globals['_EVALUATIONTHRESHOLDS']._serialized_end=542
+  _globals['_EVALUATION']._serialized_start=545
+  _globals['_EVALUATION']._serialized_end=1429
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=1431
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=1504
+  _globals['_CREATEEVALUATIONRESPONSE']._serialized_start=1506
+  _globals['_CREATEEVALUATIONRESPONSE']._serialized_end=1580
+  _globals['_GETEVALUATIONREQUEST']._serialized_start=1582
+  _globals['_GETEVALUATIONREQUEST']._serialized_end=1636
+  _globals['_GETEVALUATIONRESPONSE']._serialized_start=1638
+  _globals['_GETEVALUATIONRESPONSE']._serialized_end=1709
+  _globals['_UPDATEEVALUATIONREQUEST']._serialized_start=1712
+  _globals['_UPDATEEVALUATIONREQUEST']._serialized_end=1862
+  _globals['_UPDATEEVALUATIONRESPONSE']._serialized_start=1864
+  _globals['_UPDATEEVALUATIONRESPONSE']._serialized_end=1938
+  _globals['_DELETEEVALUATIONREQUEST']._serialized_start=1940
+  _globals['_DELETEEVALUATIONREQUEST']._serialized_end=1993
+  _globals['_DELETEEVALUATIONRESPONSE']._serialized_start=1995
+  _globals['_DELETEEVALUATIONRESPONSE']._serialized_end=2035
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=2037
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=2100
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=2102
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=2201
+  _globals['_SCOREOUTPUTSREQUEST']._serialized_start=2203
+  _globals['_SCOREOUTPUTSREQUEST']._serialized_end=2318
+  _globals['_OUTPUTPAIR']._serialized_start=2320
+  _globals['_OUTPUTPAIR']._serialized_end=2367
+  _globals['_SCOREOUTPUTSRESPONSE']._serialized_start=2369
+  _globals['_SCOREOUTPUTSRESPONSE']._serialized_end=2436
+  _globals['_OUTPUTSCORE']._serialized_start=2439
+  _globals['_OUTPUTSCORE']._serialized_end=2574
+  _globals['_OUTPUTSCORE_METRICSENTRY']._serialized_start=2528
+  _globals['_OUTPUTSCORE_METRICSENTRY']._serialized_end=2574
 # @@protoc_insertion_point(module_scope)

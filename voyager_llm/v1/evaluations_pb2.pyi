@@ -45,12 +45,16 @@ class TestDataset(_message.Message):
     def __init__(self, source: _Optional[str] = ..., size: _Optional[int] = ..., path: _Optional[str] = ...) -> None: ...
 
 class EvaluationSchedule(_message.Message):
-    __slots__ = ("frequency", "time")
+    __slots__ = ("frequency", "time", "cron", "time_zone")
     FREQUENCY_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    CRON_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
     frequency: str
     time: str
-    def __init__(self, frequency: _Optional[str] = ..., time: _Optional[str] = ...) -> None: ...
+    cron: str
+    time_zone: str
+    def __init__(self, frequency: _Optional[str] = ..., time: _Optional[str] = ..., cron: _Optional[str] = ..., time_zone: _Optional[str] = ...) -> None: ...
 
 class EvaluationThresholds(_message.Message):
     __slots__ = ("minimum_score", "warning_score", "target_score")
@@ -63,7 +67,7 @@ class EvaluationThresholds(_message.Message):
     def __init__(self, minimum_score: _Optional[float] = ..., warning_score: _Optional[float] = ..., target_score: _Optional[float] = ...) -> None: ...
 
 class Evaluation(_message.Message):
-    __slots__ = ("evaluation_id", "name", "model_ref", "prompt_ref", "evaluation_type", "metrics", "test_dataset", "schedule", "thresholds", "revision", "etag", "author", "created_at", "updated_at")
+    __slots__ = ("evaluation_id", "name", "model_ref", "prompt_ref", "evaluation_type", "metrics", "test_dataset", "schedule", "thresholds", "revision", "etag", "author", "created_at", "updated_at", "suspend", "concurrency_policy", "successful_runs_history_limit", "failed_runs_history_limit", "timeout_seconds")
     EVALUATION_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_REF_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +82,11 @@ class Evaluation(_message.Message):
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    SUSPEND_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_POLICY_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSFUL_RUNS_HISTORY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    FAILED_RUNS_HISTORY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     evaluation_id: str
     name: str
     model_ref: ModelReference
@@ -92,7 +101,12 @@ class Evaluation(_message.Message):
     author: str
     created_at: _timestamp_pb2.Timestamp
     updated_at: _timestamp_pb2.Timestamp
-    def __init__(self, evaluation_id: _Optional[str] = ..., name: _Optional[str] = ..., model_ref: _Optional[_Union[ModelReference, _Mapping]] = ..., prompt_ref: _Optional[_Union[PromptReference, _Mapping]] = ..., evaluation_type: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[EvaluationMetric, _Mapping]]] = ..., test_dataset: _Optional[_Union[TestDataset, _Mapping]] = ..., schedule: _Optional[_Union[EvaluationSchedule, _Mapping]] = ..., thresholds: _Optional[_Union[EvaluationThresholds, _Mapping]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    suspend: bool
+    concurrency_policy: str
+    successful_runs_history_limit: int
+    failed_runs_history_limit: int
+    timeout_seconds: int
+    def __init__(self, evaluation_id: _Optional[str] = ..., name: _Optional[str] = ..., model_ref: _Optional[_Union[ModelReference, _Mapping]] = ..., prompt_ref: _Optional[_Union[PromptReference, _Mapping]] = ..., evaluation_type: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[EvaluationMetric, _Mapping]]] = ..., test_dataset: _Optional[_Union[TestDataset, _Mapping]] = ..., schedule: _Optional[_Union[EvaluationSchedule, _Mapping]] = ..., thresholds: _Optional[_Union[EvaluationThresholds, _Mapping]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., suspend: _Optional[bool] = ..., concurrency_policy: _Optional[str] = ..., successful_runs_history_limit: _Optional[int] = ..., failed_runs_history_limit: _Optional[int] = ..., timeout_seconds: _Optional[int] = ...) -> None: ...
 
 class CreateEvaluationRequest(_message.Message):
     __slots__ = ("evaluation",)

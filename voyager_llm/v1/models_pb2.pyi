@@ -68,12 +68,14 @@ class SecretReference(_message.Message):
     def __init__(self, name: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
 
 class Authentication(_message.Message):
-    __slots__ = ("type", "secret_ref")
+    __slots__ = ("type", "secret_ref", "rotation_days")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     SECRET_REF_FIELD_NUMBER: _ClassVar[int]
+    ROTATION_DAYS_FIELD_NUMBER: _ClassVar[int]
     type: str
     secret_ref: SecretReference
-    def __init__(self, type: _Optional[str] = ..., secret_ref: _Optional[_Union[SecretReference, _Mapping]] = ...) -> None: ...
+    rotation_days: int
+    def __init__(self, type: _Optional[str] = ..., secret_ref: _Optional[_Union[SecretReference, _Mapping]] = ..., rotation_days: _Optional[int] = ...) -> None: ...
 
 class ModelStatus(_message.Message):
     __slots__ = ("phase", "last_health_check", "availability", "average_latency_ms", "message")

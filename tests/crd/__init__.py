@@ -1,0 +1,1 @@
+"""The CRDs against a real API server."""

@@ -1,0 +1,192 @@
+"""A small client of the Kubernetes API: objects are dicts, errors are one class, every call has a deadline.
+
+kubernetes_asyncio finds the server and keeps the token fresh; its generated classes would only stand
+between us and the JSON. Used by `controller/` and by the Kubernetes store.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+from kubernetes_asyncio.client import Configuration
+from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
+
+_PAGE = 500
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+
+Object = dict[str, Any]
+
+
+class KubeError(Exception):
+    """What the API server refused, or that it cannot be reached (``status`` 0)."""
+
+    def __init__(
+        self, status: int, reason: str, message: str, causes: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(status, reason, message, causes)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        # (field, message) of each fault in an invalid object.
+        self.causes = causes
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason}: {self.message}"
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether trying again later may help."""
+        return self.status in (0, 408, 409, 410, 429) or self.status >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where a kind of object lives: ``/apis/GROUP/VERSION`` and its plural."""
+
+    prefix: str
+    plural: str
+    namespace: str = ""
+
+    def of(self, name: str = "", subresource: str = "") -> str:
+        parts = [self.prefix]
+        if self.namespace:
+            parts.append(f"namespaces/{self.namespace}")
+        return "/".join(part for part in (*parts, self.plural, name, subresource) if part)
+
+
+class KubeApi:
+    """One server. Make it inside the event loop that uses it, and close it."""
+
+    def __init__(self, configuration: Configuration, namespace: str, timeout_s: float = 15.0) -> None:
+        self.namespace = namespace
+        self._configuration = configuration
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session = aiohttp.ClientSession(
+            base_url=configuration.host,
+            connector=aiohttp.TCPConnector(ssl=_ssl_context(configuration)),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def get(self, path: Path, name: str) -> Object:
+        """Raises `KubeError`, as every method does."""
+        return await self._send("GET", path.of(name))
+
+    async def list(self, path: Path, labels: str = "") -> tuple[list[Object], str]:
+        """All objects at one moment, in pages, and the resource version of that moment."""
+        found: list[Object] = []
+        query = {"limit": str(_PAGE), **({"labelSelector": labels} if labels else {})}
+        while True:
+            page = await self._send("GET", path.of(), query=query)
+            found += page["items"]
+            more = page["metadata"].get("continue")
+            if not more:
+                return found, page["metadata"]["resourceVersion"]
+            query["continue"] = more
+
+    async def table(self, path: Path) -> Object:
+        """The objects as `kubectl get` shows them: a `meta.k8s.io/v1` Table."""
+        return await self._send("GET", path.of(), accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+
+    async def create(self, path: Path, body: Mapping[str, Any], *, strict: bool = False) -> Object:
+        """``strict``: refuse fields that the schema does not know, instead of dropping them."""
+        query = {"fieldValidation": "Strict"} if strict else None
+        return await self._send("POST", path.of(), query=query, body=body)
+
+    async def replace(self, path: Path, body: Mapping[str, Any]) -> Object:
+        """Refused when ``body`` carries an old resource version."""
+        return await self._send("PUT", path.of(body["metadata"]["name"]), body=body)
+
+    async def delete(self, path: Path, name: str, resource_version: str = "") -> None:
+        conditions = {"preconditions": {"resourceVersion": resource_version}} if resource_version else {}
+        await self._send("DELETE", path.of(name), body=conditions)
+
+    async def merge(self, path: Path, name: str, body: Mapping[str, Any], subresource: str = "") -> Object:
+        """JSON merge patch."""
+        return await self._send("PATCH", path.of(name, subresource), body=body, kind=_MERGE)
+
+    async def apply(
+        self, path: Path, body: Mapping[str, Any], manager: str, *, subresource: str = "", force: bool = False
+    ) -> Object:
+        """Server-side apply: own the fields of ``body``. A field that another manager owns with another
+        value is a conflict (409), unless ``force``."""
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
+        return await self._send(
+            "PATCH", path.of(body["metadata"]["name"], subresource), query=query, body=body, kind=_APPLY
+        )
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        kind: str = "application/json",
+        accept: str = "application/json",
+    ) -> Object:
+        headers = {"Accept": accept, "Content-Type": kind, **await self._authorization()}
+        data = orjson.dumps(body) if body is not None else None
+        try:
+            async with self._session.request(
+                method, path, params=query, data=data, headers=headers, timeout=self._timeout
+            ) as answer:
+                content = await answer.read()
+                if answer.status >= 400:
+                    raise _refusal(answer.status, content)
+                return orjson.loads(content)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise KubeError(
+                0, "Unreachable", f"the API server cannot be reached: {type(error).__name__}"
+            ) from None
+
+    async def _authorization(self) -> dict[str, str]:
+        # Service account tokens are renewed on disk; this reads them again when they are due.
+        token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
+        return {"Authorization": token} if token else {}
+
+
+async def connect(namespace: str, kubeconfig: str = "") -> KubeApi:
+    """The server that ``kubeconfig`` names, else the cluster this runs in.
+
+    Raises `KubeError` when neither is there."""
+    configuration = Configuration()
+    try:
+        if kubeconfig:
+            await load_kube_config(kubeconfig, client_configuration=configuration)
+        else:
+            load_incluster_config(client_configuration=configuration)
+    except (ConfigException, OSError) as error:
+        raise KubeError(0, "NoCluster", f"no cluster to connect to: {error}") from None
+    return KubeApi(configuration, namespace)
+
+
+def _refusal(status: int, content: bytes) -> KubeError:
+    try:
+        document: Any = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        document = {}
+    details: Any = document.get("details") or {}
+    causes = tuple(
+        (str(cause.get("field", "")), str(cause.get("message", ""))) for cause in details.get("causes") or ()
+    )
+    return KubeError(
+        status,
+        str(document.get("reason") or "Error"),
+        str(document.get("message") or f"status {status}"),
+        causes,
+    )
+
+
+def _ssl_context(configuration: Configuration) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context
