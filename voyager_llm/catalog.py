@@ -8,22 +8,26 @@ the store. Run by the config hub (`deployments/config_hub.py`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from voyager_llm.bundle import Bundle, Published
 from voyager_llm.compiler import compile_model
 from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import PromptDefinition, next_patch
 from voyager_llm.domain.route import RouteDefinition
-from voyager_llm.errors import FailedPrecondition, InvalidArgument, NotFound
+from voyager_llm.errors import FailedPrecondition, InvalidArgument, NotFound, VoyagerError
 from voyager_llm.patch import patched
 from voyager_llm.snapshot import Change, Delta, Entry, PromptVersions, RuntimeConfig
 from voyager_llm.store.contract import DefinitionStore, Draft, Record
 from voyager_llm.templating.render import check_prompt
+
+log = logging.getLogger(__name__)
 
 DEFINITIONS: dict[Kind, type[Frozen]] = {
     Kind.MODEL: ModelDefinition,
@@ -31,6 +35,9 @@ DEFINITIONS: dict[Kind, type[Frozen]] = {
     Kind.ROUTE: RouteDefinition,
     Kind.EVALUATION: EvaluationDefinition,
 }
+
+# Kinds that a cluster has resources for; the others are written through the API alone.
+PUBLISHED_KINDS = frozenset({Kind.MODEL, Kind.PROMPT, Kind.EVALUATION})
 
 # Deltas kept for replicas that missed some; older ones fetch the whole.
 _KEPT_DELTAS = 256
@@ -41,8 +48,14 @@ Publish = Callable[[Delta], Awaitable[None]]
 class Catalog:
     """Definitions and the configuration compiled from them."""
 
-    def __init__(self, store: DefinitionStore, publish: Publish) -> None:
+    def __init__(
+        self, store: DefinitionStore, publish: Publish, history: DefinitionStore | None = None
+    ) -> None:
+        """``history``: where what a cluster publishes is recorded; by default ``store`` itself."""
         self._store = store
+        self._history = history or store
+        # What was taken over from the cluster, with the digest it is stored under.
+        self._adopted: dict[tuple[Kind, str], tuple[Published, str]] = {}
         self._publish = publish
         self._writing = asyncio.Lock()
         self._deltas: deque[Delta] = deque(maxlen=_KEPT_DELTAS)
@@ -126,6 +139,43 @@ class Catalog:
                 await self._written(record, definition)
         return record
 
+    async def adopt(self, bundle: Bundle, spare: Collection[tuple[Kind, str]] = ()) -> None:
+        """Make a cluster's definitions ours: those of its kinds become what ``bundle`` holds, but for the
+        names in ``spare``. One that cannot be taken keeps its last good version, and the log says why."""
+        async with self._writing:
+            known = {k: v for k, v in (await self._history.digests()).items() if k[0] in PUBLISHED_KINDS}
+            wanted = bundle.by_name()
+            changes: list[Change] = []
+            for key, entry in wanted.items():
+                if key in spare or self._adopted.get(key) == (entry, known.get(key)):
+                    continue
+                if (change := await self._take(entry, known.get(key))) is not None:
+                    changes.append(change)
+            for kind, name in sorted(known.keys() - wanted.keys() - set(spare)):
+                await self._history.delete(kind, name)
+                self._adopted.pop((kind, name), None)
+                changes.append(Change(kind, name, "", None))
+            await self._advance(*changes, published=bundle.digest)
+
+    async def _take(self, entry: Published, known: str | None) -> Change | None:
+        """Record one definition of a cluster's. None: there is nothing to tell the routers."""
+        try:
+            definition = self._valid(entry.kind, entry.document)
+            draft = _draft(entry.kind, definition, entry.author)
+            if known is None:
+                record = await self._history.create(draft)
+            elif known != draft.digest:
+                record = await self._history.update(draft)
+            else:
+                record = None
+        except VoyagerError as error:
+            log.warning("%s %s of the cluster keeps its last version: %s", entry.kind, entry.name, error)
+            return None
+        self._adopted[entry.kind, entry.name] = (entry, draft.digest)
+        if record is None:
+            return None
+        return _change(record, definition, self.config.prompts.get(entry.name))
+
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
         return await self._store.get(kind, name, revision, version)
 
@@ -156,7 +206,7 @@ class Catalog:
             for (kind, name), value in config.digests.items()
             if kind in tables
         )
-        return Delta(0, config.version, changes)
+        return Delta(0, config.version, changes, config.published)
 
     def _valid(self, kind: Kind, given: Mapping[str, Any]) -> Frozen:
         definition = parse(DEFINITIONS[kind], given)
@@ -201,8 +251,10 @@ class Catalog:
         before = self.config.prompts.get(record.name) if record.kind is Kind.PROMPT else None
         await self._advance(_change(record, definition, before))
 
-    async def _advance(self, change: Change) -> None:
-        delta = Delta(self.config.version, self.config.version + 1, (change,))
+    async def _advance(self, *changes: Change, published: str = "") -> None:
+        if not changes and published in ("", self.config.published):
+            return
+        delta = Delta(self.config.version, self.config.version + 1, changes, published)
         self.config = self.config.apply(delta)
         self._deltas.append(delta)
         await self._publish(delta)

@@ -123,6 +123,8 @@ class Delta:
     base: int
     version: int
     changes: tuple[Change, ...]
+    # Digest of the bundle that a cluster published and that this completes; empty: none.
+    published: str = ""
 
 
 def _empty() -> Mapping[Any, Any]:
@@ -138,6 +140,8 @@ class RuntimeConfig:
     routes: Mapping[str, RouteDefinition] = field(default_factory=_empty)
     prompts: Mapping[str, PromptVersions] = field(default_factory=_empty)
     digests: Mapping[tuple[Kind, str], str] = field(default_factory=_empty)
+    # Digest of the last bundle that a cluster published; empty where no cluster does.
+    published: str = ""
 
     def model(self, name: str) -> CompiledModel:
         """Raises `NotFound`."""
@@ -170,6 +174,7 @@ class RuntimeConfig:
             routes=_applied(start.routes, delta.changes, Kind.ROUTE),
             prompts=_applied(start.prompts, delta.changes, Kind.PROMPT),
             digests=_digests(start.digests, delta.changes),
+            published=delta.published or start.published,
         )
 
 

@@ -1,4 +1,4 @@
-"""The store's contract, held by SQLite and by a real Postgres."""
+"""The store's contract, held by SQLite a real Postgres and a real API server."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from scripts.kubernetes.control_plane import control_plane
+from tests.support.cluster import admin, install_crds, path_of
 from tests.support.postgres import running_postgres
-from voyager_llm.domain.definition import Kind
+from voyager_llm.crd.resources import RESOURCES
+from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document
+from voyager_llm.domain.model import ModelDefinition
+from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.route import RouteDefinition, RouteTarget
 from voyager_llm.errors import AlreadyExists, NotFound, VersionConflict, VoyagerError
-from voyager_llm.store.contract import Draft
+from voyager_llm.kube.client import KubeApi
+from voyager_llm.store.contract import DefinitionStore, Draft
+from voyager_llm.store.kubernetes import KubernetesStore
 from voyager_llm.store.sql import SqlStore
 
 
@@ -21,47 +29,75 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, postgres: str) -> AsyncIterator[SqlStore]:
+@pytest.fixture(scope="session")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KubeApi]:
+    with control_plane(tmp_path_factory.mktemp("plane")) as plane:
+        api = await admin(plane)
+        await install_crds(api)
+        yield api
+        await api.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres", "kubernetes"])
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres: str, cluster: KubeApi
+) -> AsyncIterator[DefinitionStore]:
     url = postgres if request.param == "postgres" else f"sqlite+aiosqlite:///{tmp_path / 'store.db'}"
-    opened = SqlStore(url)
-    await opened.open()
-    await opened.open()  # opening again changes nothing
-    if request.param == "postgres":
-        await opened.erase()
-    yield opened
-    await opened.close()
+    history = SqlStore(url)
+    await history.open()
+    await history.open()  # opening again changes nothing
+    await history.erase()
+    if request.param != "kubernetes":
+        yield history
+        await history.close()
+        return
+
+    async def connect() -> KubeApi:
+        return cluster
+
+    for resource in RESOURCES:
+        for found in (await cluster.list(path_of(resource.definition)))[0]:
+            await cluster.delete(path_of(resource.definition), found["metadata"]["name"])
+    yield KubernetesStore(connect, history)
+    await history.close()
 
 
 def draft(content: str, *, kind: Kind = Kind.MODEL, name: str = "m", version: str = "") -> Draft:
-    return Draft(kind, name, version, {"name": name, "content": content}, f"digest-{content}", "ada")
+    definition: Frozen
+    if kind is Kind.PROMPT:
+        definition = PromptDefinition(name=name, version=version, template=content)
+    elif kind is Kind.ROUTE:
+        definition = RouteDefinition(name=name, targets=(RouteTarget(model=content),))
+    else:
+        definition = ModelDefinition(name=name, provider="openai", model_name=content)
+    return Draft(kind, name, version, document(definition), digest(canonical(definition)), "ada")
 
 
-async def test_create_get_and_history(store: SqlStore) -> None:
+async def test_create_get_and_history(store: DefinitionStore) -> None:
     first = await store.create(draft("one"))
-    assert (first.revision, first.author, first.document["content"]) == (1, "ada", "one")
+    assert (first.revision, first.author, first.document["model_name"]) == (1, "ada", "one")
     second = await store.update(draft("two"))
     assert (second.revision, second.id) == (2, first.id)
     assert second.created_at == first.created_at
-    assert (await store.get(Kind.MODEL, "m")).document["content"] == "two"
-    assert (await store.get(Kind.MODEL, "m", 1)).document["content"] == "one"
+    assert (await store.get(Kind.MODEL, "m")).document["model_name"] == "two"
+    assert (await store.get(Kind.MODEL, "m", 1)).document["model_name"] == "one"
     assert [r.revision for r in await store.history(Kind.MODEL, "m", 0, 10)] == [2, 1]
     assert [r.revision for r in await store.history(Kind.MODEL, "m", 2, 10)] == [1]
 
 
-async def test_equal_content_makes_no_version(store: SqlStore) -> None:
+async def test_equal_content_makes_no_version(store: DefinitionStore) -> None:
     first = await store.create(draft("one"))
     assert (await store.update(draft("one"))).etag == first.etag
 
 
-async def test_names_are_taken_once(store: SqlStore) -> None:
+async def test_names_are_taken_once(store: DefinitionStore) -> None:
     await store.create(draft("one"))
     with pytest.raises(AlreadyExists):
         await store.create(draft("two"))
-    await store.create(draft("other kind", kind=Kind.ROUTE))
+    await store.create(draft("other", kind=Kind.ROUTE))
 
 
-async def test_a_stale_etag_is_refused(store: SqlStore) -> None:
+async def test_a_stale_etag_is_refused(store: DefinitionStore) -> None:
     first = await store.create(draft("one"))
     await store.update(draft("two"), first.etag)
     with pytest.raises(VersionConflict, match="stale"):
@@ -70,7 +106,7 @@ async def test_a_stale_etag_is_refused(store: SqlStore) -> None:
         await store.delete(Kind.MODEL, "m", first.etag)
 
 
-async def test_deleted_is_gone_but_not_its_history(store: SqlStore) -> None:
+async def test_deleted_is_gone_but_not_its_history(store: DefinitionStore) -> None:
     await store.create(draft("one"))
     await store.delete(Kind.MODEL, "m")
     with pytest.raises(NotFound):
@@ -82,7 +118,7 @@ async def test_deleted_is_gone_but_not_its_history(store: SqlStore) -> None:
     assert [r.revision for r in await store.history(Kind.MODEL, "m", 0, 10)] == [2, 1]
 
 
-async def test_a_prompts_version_means_one_content_for_ever(store: SqlStore) -> None:
+async def test_a_prompts_version_means_one_content_for_ever(store: DefinitionStore) -> None:
     async def write(content: str, version: str) -> object:
         return await store.update(draft(content, kind=Kind.PROMPT, name="p", version=version))
 
@@ -90,13 +126,32 @@ async def test_a_prompts_version_means_one_content_for_ever(store: SqlStore) -> 
     with pytest.raises(VersionConflict, match="immutable"):
         await write("two", "1.0.0")
     await write("two", "1.1.0")
-    assert (await store.get(Kind.PROMPT, "p", version="1.0.0")).document["content"] == "one"
+    assert (await store.get(Kind.PROMPT, "p", version="1.0.0")).document["template"] == "one"
     await store.delete(Kind.PROMPT, "p")
     with pytest.raises(VersionConflict, match="immutable"):
         await store.create(draft("three", kind=Kind.PROMPT, name="p", version="1.1.0"))
 
 
-async def test_pages_follow_the_names(store: SqlStore) -> None:
+async def test_an_old_version_of_a_prompt_becomes_current_again(store: DefinitionStore) -> None:
+    """A cluster goes back by applying what it had: the same version with the same content."""
+    for content, version in (("one", "1.0.0"), ("two", "1.1.0")):
+        given = draft(content, kind=Kind.PROMPT, name="p", version=version)
+        await (store.create(given) if version == "1.0.0" else store.update(given))
+    back = await store.update(draft("one", kind=Kind.PROMPT, name="p", version="1.0.0"))
+    assert (back.version, back.revision) == ("1.0.0", 1)
+    assert (await store.get(Kind.PROMPT, "p")).version == "1.0.0"
+    assert [r.version for r in await store.everything()] == ["1.1.0", "1.0.0"]
+    assert await store.digests() == {
+        (Kind.PROMPT, "p"): draft("one", kind=Kind.PROMPT, name="p", version="1.0.0").digest
+    }
+    await store.delete(Kind.PROMPT, "p")
+    again = await store.create(draft("one", kind=Kind.PROMPT, name="p", version="1.0.0"))
+    assert again.revision == 1
+    forward = await store.update(draft("three", kind=Kind.PROMPT, name="p", version="1.2.0"))
+    assert forward.revision == 3
+
+
+async def test_pages_follow_the_names(store: DefinitionStore) -> None:
     for name in ("b", "d", "a", "c"):
         await store.create(draft("x", name=name))
     await store.delete(Kind.MODEL, "d")
@@ -104,7 +159,7 @@ async def test_pages_follow_the_names(store: SqlStore) -> None:
     assert [r.name for r in await store.page(Kind.MODEL, "b", 2)] == ["c"]
 
 
-async def test_everything_holds_all_versions_of_prompts(store: SqlStore) -> None:
+async def test_everything_holds_all_versions_of_prompts(store: DefinitionStore) -> None:
     await store.create(draft("one"))
     await store.update(draft("two"))
     await store.create(draft("one", kind=Kind.PROMPT, name="p", version="1.0.0"))
@@ -113,10 +168,10 @@ async def test_everything_holds_all_versions_of_prompts(store: SqlStore) -> None
     assert found == [("model", 2), ("prompt", 1), ("prompt", 2)]
 
 
-async def test_of_two_writers_one_wins(store: SqlStore) -> None:
+async def test_of_two_writers_one_wins(store: DefinitionStore) -> None:
     first = await store.create(draft("one"))
     results = await asyncio.gather(
-        *(store.update(draft(f"from {i}"), first.etag) for i in range(5)), return_exceptions=True
+        *(store.update(draft(f"from-{i}"), first.etag) for i in range(5)), return_exceptions=True
     )
     won = [result for result in results if not isinstance(result, BaseException)]
     assert len(won) == 1

@@ -54,12 +54,13 @@ def _money(value: object) -> object:
     return value
 
 
-# Price of one token. Written to JSON as a string, so that no digit is lost on the way.
+# Price of one token. Written to JSON as a string, so that no digit is lost on the way, and
+# without trailing zeros, so that equal prices are equal bytes.
 Money = Annotated[
     Decimal,
     BeforeValidator(_money),
     Field(ge=0, le=1000, allow_inf_nan=False),
-    PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json"),
+    PlainSerializer(lambda value: format(value.normalize(), "f"), return_type=str, when_used="json"),
     # As Kubernetes shall see it: a number, as the specification's examples have it.
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1000}),
 ]

@@ -6,7 +6,7 @@ Used by the catalog.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -67,8 +67,9 @@ class DefinitionStore(Protocol):
         ...
 
     async def update(self, draft: Draft, etag: str = "") -> Record:
-        """A new version. Equal content returns the current one. Raises `NotFound`, and
-        `VersionConflict` for a stale etag, a concurrent write, or other content under a version."""
+        """A new version. Equal content returns the current one, and a prompt's old version with the
+        content it always had becomes current again. Raises `NotFound`, and `VersionConflict` for a stale
+        etag, a concurrent write, or other content under a version."""
         ...
 
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
@@ -88,5 +89,10 @@ class DefinitionStore(Protocol):
         ...
 
     async def everything(self) -> Sequence[Record]:
-        """Current versions of all kinds, and every version of the prompts among them."""
+        """Current versions of all kinds, and every version of the prompts among them, the current one
+        last."""
+        ...
+
+    async def digests(self) -> Mapping[tuple[Kind, str], str]:
+        """The digest of every current version, by kind and name."""
         ...

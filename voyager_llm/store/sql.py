@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,8 @@ class SqlStore:
                         )
                     )
                     return await self._write(connection, draft, id_, 1, now, now)
-                await self._refuse_other_content(connection, draft)
+                if (same := await self._same_version(connection, draft)) is not None:
+                    return await self._return_to(connection, row, same)
                 return await self._advance(connection, draft, row)
         except IntegrityError:
             raise AlreadyExists(f"{draft.kind} {draft.name} exists already", "name") from None
@@ -81,7 +82,8 @@ class SqlStore:
                 _refuse_stale(current, etag)
                 if current.digest == draft.digest:
                     return current
-                await self._refuse_other_content(connection, draft)
+                if (same := await self._same_version(connection, draft)) is not None:
+                    return await self._return_to(connection, row, same)
                 return await self._advance(connection, draft, row)
         except IntegrityError:
             raise VersionConflict("was changed by another at the same time; read it again", "etag") from None
@@ -129,10 +131,19 @@ class SqlStore:
             select(D, V)
             .join(V, same)
             .where(D.c.deleted == 0, (V.c.revision == D.c.revision) | (D.c.kind == Kind.PROMPT))
-            .order_by(D.c.kind, D.c.name, V.c.revision)
+            .order_by(D.c.kind, D.c.name, V.c.revision == D.c.revision, V.c.revision)
         )
         async with self._engine.connect() as connection:
             return [_joined(row) for row in await connection.execute(query)]
+
+    async def digests(self) -> Mapping[tuple[Kind, str], str]:
+        query = (
+            select(D.c.kind, D.c.name, V.c.digest)
+            .join(V, and_(V.c.kind == D.c.kind, V.c.name == D.c.name, V.c.revision == D.c.revision))
+            .where(D.c.deleted == 0)
+        )
+        async with self._engine.connect() as connection:
+            return {(Kind(row.kind), row.name): row.digest for row in await connection.execute(query)}
 
     async def _definition(self, connection: AsyncConnection, kind: Kind, name: str) -> Row[Any] | None:
         query = select(D).where(_is(kind, name)).with_for_update()
@@ -151,29 +162,39 @@ class SqlStore:
             raise NotFound(f"{row.kind} {row.name} has no revision {revision}", "revision")
         return _record(row, found)
 
-    async def _refuse_other_content(self, connection: AsyncConnection, draft: Draft) -> None:
+    async def _same_version(self, connection: AsyncConnection, draft: Draft) -> Row[Any] | None:
+        """The stored version that a prompt's draft repeats. Raises `VersionConflict` for other content."""
         if not draft.version:
-            return
-        query = select(V.c.digest).where(_versions_of(draft.kind, draft.name), V.c.version == draft.version)
+            return None
+        query = select(V).where(_versions_of(draft.kind, draft.name), V.c.version == draft.version)
         found = (await connection.execute(query)).first()
-        if found is not None:
+        if found is not None and found.digest != draft.digest:
             raise VersionConflict(
                 f"{draft.kind} {draft.name} has version {draft.version} already, and versions are "
                 "immutable; choose the next one",
                 "version",
             )
+        return found
+
+    async def _return_to(self, connection: AsyncConnection, row: Row[Any], version: Row[Any]) -> Record:
+        """Make an old version current again."""
+        await self._point(connection, row, version.revision)
+        return _record(row, version)
+
+    async def _point(self, connection: AsyncConnection, row: Row[Any], revision: int) -> None:
+        moved = await connection.execute(
+            update(D)
+            .where(_is(row.kind, row.name), D.c.revision == row.revision)
+            .values(revision=revision, deleted=0)
+        )
+        if moved.rowcount != 1:
+            raise VersionConflict("was changed by another at the same time; read it again", "etag")
 
     async def _advance(self, connection: AsyncConnection, draft: Draft, row: Row[Any]) -> Record:
         latest = select(V.c.revision).where(_versions_of(draft.kind, draft.name))
         newest = await connection.scalar(latest.order_by(V.c.revision.desc()).limit(1))
         revision = (newest or 0) + 1
-        moved = await connection.execute(
-            update(D)
-            .where(_is(draft.kind, draft.name), D.c.revision == row.revision)
-            .values(revision=revision, deleted=0)
-        )
-        if moved.rowcount != 1:
-            raise VersionConflict("was changed by another at the same time; read it again", "etag")
+        await self._point(connection, row, revision)
         return await self._write(connection, draft, row.id, revision, row.created_at, _now())
 
     async def _write(

@@ -1,0 +1,81 @@
+"""What a cluster publishes to the data plane: definitions as plain documents, packed into one small string.
+
+The controller packs it into Serve's configuration (`controller/serve_config.py`), the config hub unpacks it.
+It knows nothing of Kubernetes, and holds references to secrets, never secrets.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from voyager_llm.domain.definition import Kind, digest
+
+# An unpacked bundle beyond this is refused: it could only be an attack or an accident.
+_MAX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One definition, and who wrote it. ``document`` is as the store keeps it."""
+
+    kind: Kind
+    name: str
+    document: Mapping[str, Any]
+    author: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Entries in the order of kind and name: equal definitions, equal bytes."""
+
+    entries: tuple[Published, ...] = ()
+
+    @cached_property
+    def content(self) -> bytes:
+        """Canonical JSON."""
+        rows = [[e.kind, e.name, e.author, e.document] for e in self.entries]
+        return orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return digest(self.content)
+
+    def by_name(self) -> dict[tuple[Kind, str], Published]:
+        return {(entry.kind, entry.name): entry for entry in self.entries}
+
+
+def bundle_of(entries: Iterable[Published]) -> Bundle:
+    """A bundle in its canonical order."""
+    return Bundle(tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name))))
+
+
+def pack(bundle: Bundle) -> dict[str, str]:
+    """The bundle as a deployment's `user_config`."""
+    packed = base64.b64encode(zlib.compress(bundle.content, 9)).decode()
+    return {"digest": bundle.digest, "definitions": packed}
+
+
+def unpack(user_config: Mapping[str, Any]) -> Bundle:
+    """Raises `ValueError` for anything that `pack` did not make."""
+    try:
+        raw = base64.b64decode(str(user_config["definitions"]), validate=True)
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(raw, _MAX_BYTES)
+        if unpacker.unconsumed_tail:
+            raise ValueError(f"the configuration is larger than {_MAX_BYTES} bytes")
+        rows = orjson.loads(content)
+        bundle = Bundle(tuple(Published(Kind(k), str(n), dict(d), str(a)) for k, n, a, d in rows))
+    except (KeyError, TypeError, binascii.Error, zlib.error, orjson.JSONDecodeError) as error:
+        raise ValueError(f"the configuration cannot be read: {type(error).__name__}") from None
+    if bundle.digest != user_config.get("digest"):
+        raise ValueError("the configuration's digest does not fit its content")
+    return bundle
