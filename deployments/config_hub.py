@@ -1,7 +1,8 @@
 """The config hub: the one replica that writes definitions, compiles them and tells everybody.
 
 It is no ingress deployment and its own configuration never changes, so nothing restarts when a definition
-does. It also hands out the models' rate limits, since it is the one place that all routers know. The data
+does. In a cluster the controller publishes definitions to it as its `user_config`, which Serve delivers in
+place. It also hands out the models' rate limits, since it is the one place that all routers know. The data
 plane lives without it: routers keep their last snapshot, and only writes and new leases wait.
 """
 
@@ -10,25 +11,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments.results import as_value
-from voyager_llm.catalog import Catalog
+from voyager_llm.adoption import Adoption
+from voyager_llm.bundle import unpack
+from voyager_llm.catalog import Catalog, Publish
 from voyager_llm.domain.quota import Lease, ModelQuota
 from voyager_llm.errors import NotFound, VoyagerError
-from voyager_llm.settings import settings
+from voyager_llm.kube.client import connect
+from voyager_llm.report import Report
+from voyager_llm.settings import Settings, settings
 from voyager_llm.snapshot import Delta
+from voyager_llm.store.kubernetes import KubernetesStore
 from voyager_llm.store.sql import SqlStore
 
 log = logging.getLogger(__name__)
 
 ROUTER = "ModelRouter"
 _BROADCAST_SECONDS = 5.0
-_METHODS = frozenset({"create", "update", "delete", "rollback", "get", "page", "history"})
+_REOPEN_SECONDS = 2.0
+_READS = frozenset({"get", "page", "history"})
+_WRITES = frozenset({"create", "update", "delete", "rollback"})
 
 
 class ConfigHub:
@@ -36,17 +44,44 @@ class ConfigHub:
 
     def __init__(self, app_name: str) -> None:
         self._app_name = app_name
-        self._catalog = Catalog(SqlStore(settings().store_url()), self._publish)
+        self._catalog = _catalog(settings(), self._publish)
+        self._adoption = Adoption(self._catalog)
+        self._adopting: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[None] | None = None
         self._quotas: dict[str, ModelQuota] = {}
         self._routers: DeploymentHandle[Any] | None = None
 
     async def invoke(self, method: str, arguments: tuple[Any, ...]) -> Any:
         """One method of the catalog; an error comes back as a value."""
-        if method not in _METHODS:
+        if method not in _READS | _WRITES:
             return NotFound(f"the catalog has no method {method}")
         await self._opened()
-        return await as_value(getattr(self._catalog, method)(*arguments))
+        result = await as_value(getattr(self._catalog, method)(*arguments))
+        if method in _WRITES and not isinstance(result, VoyagerError):
+            kind, given = arguments[:2]
+            self._adoption.wrote(kind, given if isinstance(given, str) else given["name"])
+        return result
+
+    async def reconfigure(self, user_config: Mapping[str, Any]) -> None:
+        """Serve brings what the controller published. Never raises: that would restart the replica, and
+        the last good configuration is better than none."""
+        try:
+            self._adoption.publish(unpack(user_config))
+        except ValueError as error:
+            log.error("a published configuration was refused, the last one stays: %s", error)
+            return
+        if self._adopting is None:
+            self._adopting = asyncio.create_task(self._adopt())
+
+    async def _adopt(self) -> None:
+        while True:
+            try:
+                await self._opened()
+                break
+            except Exception:
+                log.warning("the database cannot be reached; trying again", exc_info=True)
+                await asyncio.sleep(_REOPEN_SECONDS)
+        await self._adoption.run()
 
     async def since(self, version: int) -> list[Delta]:
         """What a router that has ``version`` lacks."""
@@ -69,6 +104,10 @@ class ConfigHub:
         """Every router replica's metrics: (replica, text)."""
         return await self._broadcast("metrics_text")
 
+    async def report(self) -> Report:
+        """Every router replica's report."""
+        return Report(replicas=tuple(await self._broadcast("report")))
+
     async def _opened(self) -> None:
         if self._opening is None:
             self._opening = asyncio.create_task(self._catalog.open())
@@ -90,3 +129,11 @@ class ConfigHub:
             self._routers = serve.get_deployment_handle(ROUTER, self._app_name)
         response = self._routers.broadcast(method, *arguments)
         return await response.results_async(timeout_s=_BROADCAST_SECONDS)
+
+
+def _catalog(config: Settings, publish: Publish) -> Catalog:
+    history = SqlStore(config.store_url())
+    if not config.namespace:
+        return Catalog(history, publish)
+    store = KubernetesStore(lambda: connect(config.namespace, config.kubeconfig), history)
+    return Catalog(store, publish, history)

@@ -19,6 +19,7 @@ from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
 from voyager_llm.errors import Unavailable, UpstreamUnavailable, VoyagerError
+from voyager_llm.report import Report
 from voyager_llm.snapshot import Delta, Target
 from voyager_llm.store.contract import Record
 from voyager_llm.templating.render import Rendered
@@ -82,6 +83,9 @@ class HubClient:
 
     async def metrics(self) -> Sequence[tuple[str, bytes]]:
         return await self._hub.metrics.remote()
+
+    async def report(self) -> Report:
+        return await self._answered(self._hub.report.remote())
 
     async def _invoke(self, method: str, *arguments: Any) -> Any:
         return raised(await self._answered(self._hub.invoke.remote(method, arguments)))

@@ -5,9 +5,11 @@ Names stand in `voyager_llm/telemetry.py`. Used by `pipeline.py` and `attempts.p
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import prometheus_client as prometheus
+from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
 from voyager_llm import telemetry as names
@@ -22,7 +24,7 @@ class Meter:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         on = self.registry
-        self._completions = Counter(
+        self._completions = prometheus.Counter(
             names.COMPLETIONS, "Completions by outcome.", ["model", "outcome"], registry=on
         )
         self._latency = Histogram(
@@ -32,23 +34,29 @@ class Meter:
             names.TIME_TO_FIRST, "Time to the first token of a stream.", ["model"],
             buckets=_LATENCY_BUCKETS, registry=on,
         )  # fmt: skip
-        self._tokens = Counter(names.TOKENS, "Tokens by direction.", ["model", "direction"], registry=on)
-        self._cost = Counter(names.COST, "Cost in the model's currency.", ["model"], registry=on)
-        self._estimated = Counter(
+        self._tokens = prometheus.Counter(
+            names.TOKENS, "Tokens by direction.", ["model", "direction"], registry=on
+        )
+        self._cost = prometheus.Counter(names.COST, "Cost in the model's currency.", ["model"], registry=on)
+        self._estimated = prometheus.Counter(
             names.ESTIMATED, "Completions whose provider reported no usage.", ["model"], registry=on
         )
-        self._attempts = Counter(
+        self._attempts = prometheus.Counter(
             names.ATTEMPTS, "Provider calls by outcome.", ["endpoint", "outcome"], registry=on
         )
         self.ongoing = Gauge(names.ONGOING, "Completions under way.", registry=on)
         self.config_version = Gauge(names.CONFIG_VERSION, "Version of the configuration in use.", registry=on)
+        # Completions by prompt; the configuration bounds how many names there are.
+        self.prompt_uses: Counter[str] = Counter()
         # `labels()` takes a lock and builds a key; its results are kept instead. Bounded, because
         # models come and go.
         self._for_model = lru_cache(maxsize=16_384)(self._model_series)
         self._for_attempt = lru_cache(maxsize=65_536)(self._attempts.labels)
         self._for_outcome = lru_cache(maxsize=65_536)(self._completions.labels)
 
-    def _model_series(self, model: str) -> tuple[Histogram, Counter, Counter, Counter]:
+    def _model_series(
+        self, model: str
+    ) -> tuple[Histogram, prometheus.Counter, prometheus.Counter, prometheus.Counter]:
         return (
             self._latency.labels(model),
             self._tokens.labels(model, "input"),
@@ -64,6 +72,8 @@ class Meter:
         tokens_out.inc(completion.usage.output_tokens)
         if completion.cost:
             cost.inc(float(completion.cost))
+        if completion.prompt_name:
+            self.prompt_uses[completion.prompt_name] += 1
         if completion.usage.estimated:
             self._estimated.labels(completion.model).inc()
 

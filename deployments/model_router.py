@@ -34,6 +34,7 @@ from deployments.secrets import MountedSecrets
 from deployments.status_board import StatusBoard
 from voyager_llm.domain.definition import Kind
 from voyager_llm.ports import Caller, Renderer
+from voyager_llm.report import ReplicaReport
 from voyager_llm.settings import Settings, settings
 from voyager_llm.snapshot import Delta, SnapshotCell
 
@@ -66,10 +67,10 @@ class ModelRouter(GrpcMethods):
         attempts = Attempts(calls, self._router, Quotas(self._hub), self._meter, config)
         self.pipeline = Pipeline(self._snapshots, renders, self._router, attempts, self._meter, config)
         self._prober = Prober(self._snapshots, self._router, calls, config.probe_interval_s)
-        self.authenticator = Authenticator(config, MountedSecrets(config.secrets_dir))
-        self.service = ModelManagerService(
-            self._hub, self.pipeline, RemoteScorer(scorer), StatusBoard(self._snapshots, self._router)
-        )
+        secrets = MountedSecrets(config.secrets_dir)
+        self.authenticator = Authenticator(config, secrets)
+        self._statuses = StatusBoard(self._snapshots, self._router, secrets)
+        self.service = ModelManagerService(self._hub, self.pipeline, RemoteScorer(scorer), self._statuses)
         self._background: set[asyncio.Task[None]] = set()
 
     def __serve_build_asgi_app__(self) -> HttpIngress:
@@ -81,6 +82,7 @@ class ModelRouter(GrpcMethods):
             self.authenticator,
             self.ready,
             self._all_metrics,
+            self._all_reports,
             settings().max_body_bytes,
         )
 
@@ -99,6 +101,20 @@ class ModelRouter(GrpcMethods):
     async def metrics_text(self) -> tuple[str, bytes]:
         """This replica's metrics; called by the hub."""
         return serve.get_replica_context().replica_id.unique_id, self._meter.text()
+
+    async def report(self) -> ReplicaReport:
+        """What this replica holds and sees; called by the hub."""
+        config = self._snapshots.current
+        return ReplicaReport(
+            replica=serve.get_replica_context().replica_id.unique_id,
+            version=config.version,
+            published=config.published,
+            models={name: self._statuses.report(name) for name in config.models},
+            prompts=dict(self._meter.prompt_uses),
+        )
+
+    async def _all_reports(self) -> bytes:
+        return (await self._hub.report()).model_dump_json(exclude_defaults=True).encode()
 
     async def _all_metrics(self) -> bytes:
         return merged_metrics(await self._hub.metrics())

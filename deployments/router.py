@@ -98,13 +98,14 @@ class Router:
         now: float,
     ) -> Plan:
         weights = {target.model: target.weight for target in route.targets}
-        chosen = [config.model(name) for name in weights]
+        # A cluster may delete a model that a route still names: the others go on.
+        chosen = config.known(weights)
         fitting = [m for m in chosen if m.satisfies(route.require) and (not require or m.satisfies(require))]
         if not fitting:
             raise FailedPrecondition(f"no target of route {route.name} offers what is required", "model")
         live = [m for m in fitting if any(self.health(t).admits(now) for t in m.targets)] or fitting
         ordered = self._ordered(live, weights, route.policy, request.session, now)
-        options = self._admitted([*ordered, *(config.model(name) for name in route.fallbacks)], now)
+        options = self._admitted([*ordered, *config.known(route.fallbacks)], now)
         return Plan(
             options=options,
             larger_context=self._spare(config, route.context_window_fallbacks, now),
@@ -167,7 +168,7 @@ class Router:
     def _spare(self, config: RuntimeConfig, names: Iterable[str], now: float) -> tuple[Option, ...]:
         return tuple(
             Option(model, target)
-            for model in map(config.model, names)
+            for model in config.known(names)
             for target in model.targets
             if self.health(target).admits(now)
         )

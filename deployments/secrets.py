@@ -31,6 +31,24 @@ class MountedSecrets:
         before = self._values.get(reference)
         return self._keep(reference) != before
 
+    def has(self, reference: SecretRef) -> bool:
+        """Whether the secret can be read now."""
+        try:
+            self._read(reference)
+        except UpstreamMisconfigured:
+            return False
+        return True
+
+    def written(self, reference: SecretRef) -> float:
+        """When the mounted file was written, in seconds since the epoch; 0 when there is none."""
+        try:
+            return self._path(reference).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def _path(self, reference: SecretRef) -> Path:
+        return self._directory / reference.name / reference.key
+
     def _keep(self, reference: SecretRef) -> str:
         value = self._read(reference)
         self._values[reference] = value
@@ -39,7 +57,7 @@ class MountedSecrets:
     def _read(self, reference: SecretRef) -> str:
         where = f"secret {reference.name}, key {reference.key}"
         try:
-            value: str | None = (self._directory / reference.name / reference.key).read_text().strip()
+            value: str | None = self._path(reference).read_text().strip()
         except (OSError, UnicodeDecodeError):
             value = environment_secret(reference)
         if not value:

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
         Path.home() / ".local" / "share" / "voyager-llm", description="Where SQLite keeps its file."
     )
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in data_dir.")
+    namespace: str = Field(
+        "", description="Kubernetes namespace whose custom resources hold the definitions; empty: none does."
+    )
+    kubeconfig: str = Field("", description="Of that cluster; empty: the one this runs in.")
     secrets_dir: Path = Field(
         Path("/etc/voyager-llm/secrets"), description="Mounted secrets, one folder each."
     )

@@ -150,6 +150,10 @@ class RuntimeConfig:
             raise NotFound(f"no model or route is named {name!r}", "model")
         return found
 
+    def known(self, names: Iterable[str]) -> list[CompiledModel]:
+        """Those of the models that exist."""
+        return [model for name in names if (model := self.models.get(name)) is not None]
+
     def prompt(self, name: str, version: str = "") -> PromptDefinition:
         """Raises `NotFound`."""
         found = self.prompts.get(name)

@@ -41,6 +41,7 @@ class HttpIngress:
         authenticator: Authenticator,
         is_ready: Callable[[], bool],
         metrics: Callable[[], Awaitable[bytes]],
+        reports: Callable[[], Awaitable[bytes]],
         max_body_bytes: int,
     ) -> None:
         self._openai = openai
@@ -48,6 +49,7 @@ class HttpIngress:
         self._authenticator = authenticator
         self._is_ready = is_ready
         self._metrics = metrics
+        self._reports = reports
         self._max_body_bytes = max_body_bytes
         self._openapi = files("voyager_llm.v1").joinpath("openapi.json").read_bytes()
 
@@ -98,6 +100,8 @@ class HttpIngress:
             await respond(send, 200, self._openai.get_model(path))
         elif path == "/metrics":
             await respond(send, 200, await self._metrics(), kind=_TEXT)
+        elif path == "/statusz":
+            await respond(send, 200, await self._reports())
         elif path == "/openapi.json":
             await respond(send, 200, self._openapi)
         elif path in ("/", "/docs"):

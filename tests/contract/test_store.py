@@ -32,7 +32,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KubeApi]:
     with control_plane(tmp_path_factory.mktemp("plane")) as plane:
-        api = await admin(plane)
+        api = admin(plane)
         await install_crds(api)
         yield api
         await api.close()
@@ -51,14 +51,10 @@ async def store(
         yield history
         await history.close()
         return
-
-    async def connect() -> KubeApi:
-        return cluster
-
     for resource in RESOURCES:
         for found in (await cluster.list(path_of(resource.definition)))[0]:
             await cluster.delete(path_of(resource.definition), found["metadata"]["name"])
-    yield KubernetesStore(connect, history)
+    yield KubernetesStore(lambda: cluster, history)
     await history.close()
 
 

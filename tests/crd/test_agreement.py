@@ -33,7 +33,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="module")
 async def api(plane: ControlPlane) -> AsyncIterator[kube.KubeApi]:
-    opened = await admin(plane)
+    opened = admin(plane)
     await install_crds(opened)
     yield opened
     await opened.close()

@@ -28,8 +28,8 @@ def manifests(path: Path) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(path.read_text()) if document]
 
 
-async def admin(plane: ControlPlane) -> kube.KubeApi:
-    return await kube.connect(NAMESPACE, str(plane.kubeconfig()))
+def admin(plane: ControlPlane) -> kube.KubeApi:
+    return kube.connect(NAMESPACE, str(plane.kubeconfig()))
 
 
 async def install_crds(api: kube.KubeApi) -> None:

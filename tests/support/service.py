@@ -107,10 +107,15 @@ async def start(folder: Path, **overrides: Any) -> LocalService:
     caller = ProviderCaller(settings)
     attempts = Attempts(caller, router, Quotas(LocalLeases(cell)), meter, settings)
     pipeline = Pipeline(cell, LocalRenderer(), router, attempts, meter, settings)
-    service = ModelManagerService(catalog, pipeline, LocalScorer(), StatusBoard(cell, router))
+    service = ModelManagerService(
+        catalog, pipeline, LocalScorer(), StatusBoard(cell, router, MountedSecrets(folder))
+    )
 
     async def metrics() -> bytes:
         return meter.text()
+
+    async def reports() -> bytes:
+        return b"{}"
 
     ingress = HttpIngress(
         OpenAIApi(pipeline, cell),
@@ -118,6 +123,7 @@ async def start(folder: Path, **overrides: Any) -> LocalService:
         Authenticator(settings, MountedSecrets(folder)),
         lambda: True,
         metrics,
+        reports,
         settings.max_body_bytes,
     )
     transport = httpx.ASGITransport(ingress)  # pyright: ignore[reportArgumentType]

@@ -1,20 +1,20 @@
 """A small client of the Kubernetes API: objects are dicts, errors are one class, every call has a deadline.
 
-kubernetes_asyncio finds the server and keeps the token fresh; its generated classes would only stand
-between us and the JSON. Used by `controller/` and by the Kubernetes store.
+lightkube finds the server and keeps tokens fresh; the JSON is ours. Used by `controller/` and by the
+Kubernetes store (`docs/decisions/0009-kubernetes-client.md`).
 """
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
+import httpx2
 import orjson
-from kubernetes_asyncio.client import Configuration
-from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
+from lightkube.config.client_adapter import AsyncClient, ConnectionParams
+from lightkube.config.kubeconfig import KubeConfig, SingleConfig
+from lightkube.core.exceptions import ConfigError
 
 _PAGE = 500
 _APPLY = "application/apply-patch+yaml"
@@ -63,18 +63,14 @@ class Path:
 class KubeApi:
     """One server. Make it inside the event loop that uses it, and close it."""
 
-    def __init__(self, configuration: Configuration, namespace: str, timeout_s: float = 15.0) -> None:
+    def __init__(self, config: SingleConfig, namespace: str, timeout_s: float = 15.0) -> None:
         self.namespace = namespace
-        self._configuration = configuration
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session = aiohttp.ClientSession(
-            base_url=configuration.host,
-            connector=aiohttp.TCPConnector(ssl=_ssl_context(configuration)),
-            trust_env=False,
+        self._client = AsyncClient(
+            config, ConnectionParams(timeout=httpx2.Timeout(timeout_s), trust_env=False)
         )
 
     async def close(self) -> None:
-        await self._session.close()
+        await self._client.aclose()
 
     async def get(self, path: Path, name: str) -> Object:
         """Raises `KubeError`, as every method does."""
@@ -132,40 +128,31 @@ class KubeApi:
         kind: str = "application/json",
         accept: str = "application/json",
     ) -> Object:
-        headers = {"Accept": accept, "Content-Type": kind, **await self._authorization()}
+        headers = {"Accept": accept, "Content-Type": kind}
         data = orjson.dumps(body) if body is not None else None
         try:
-            async with self._session.request(
-                method, path, params=query, data=data, headers=headers, timeout=self._timeout
-            ) as answer:
-                content = await answer.read()
-                if answer.status >= 400:
-                    raise _refusal(answer.status, content)
-                return orjson.loads(content)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            answer = await self._client.request(method, path, params=query, content=data, headers=headers)
+        except (httpx2.HTTPError, OSError) as error:
             raise KubeError(
                 0, "Unreachable", f"the API server cannot be reached: {type(error).__name__}"
             ) from None
-
-    async def _authorization(self) -> dict[str, str]:
-        # Service account tokens are renewed on disk; this reads them again when they are due.
-        token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
-        return {"Authorization": token} if token else {}
+        if answer.status_code >= 400:
+            raise _refusal(answer.status_code, answer.content)
+        return orjson.loads(answer.content)
 
 
-async def connect(namespace: str, kubeconfig: str = "") -> KubeApi:
+def connect(namespace: str, kubeconfig: str = "") -> KubeApi:
     """The server that ``kubeconfig`` names, else the cluster this runs in.
 
     Raises `KubeError` when neither is there."""
-    configuration = Configuration()
     try:
-        if kubeconfig:
-            await load_kube_config(kubeconfig, client_configuration=configuration)
-        else:
-            load_incluster_config(client_configuration=configuration)
-    except (ConfigException, OSError) as error:
+        found = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_service_account()
+        config = found.get()
+    except (ConfigError, KeyError, OSError) as error:
         raise KubeError(0, "NoCluster", f"no cluster to connect to: {error}") from None
-    return KubeApi(configuration, namespace)
+    if config is None:
+        raise KubeError(0, "NoCluster", f"{kubeconfig} names no current context")
+    return KubeApi(config, namespace)
 
 
 def _refusal(status: int, content: bytes) -> KubeError:
@@ -183,10 +170,3 @@ def _refusal(status: int, content: bytes) -> KubeError:
         str(document.get("message") or f"status {status}"),
         causes,
     )
-
-
-def _ssl_context(configuration: Configuration) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    return context

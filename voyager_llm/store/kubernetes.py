@@ -40,8 +40,8 @@ _CHANGED = "was changed in the cluster at the same time; read it again"
 class KubernetesStore:
     """`DefinitionStore` whose current versions are custom resources, over one that keeps the history."""
 
-    def __init__(self, connect: Callable[[], Awaitable[KubeApi]], history: DefinitionStore) -> None:
-        """``connect`` is called once, in the event loop that uses the store."""
+    def __init__(self, connect: Callable[[], KubeApi], history: DefinitionStore) -> None:
+        """``connect`` is called once, when the cluster is first needed. Raises `KubeError`."""
         self._connect = connect
         self._connected: KubeApi | None = None
         self._history = history
@@ -59,7 +59,7 @@ class KubernetesStore:
         `Unavailable` while the API server cannot be reached."""
         if draft.kind not in BY_KIND:
             return await self._history.create(draft)
-        api, path = await self._api(draft.kind)
+        api, path = self._api(draft.kind)
         body = _manifest(draft, api.namespace)
         stored = await _ask(draft.kind, draft.name, api.create(path, body, strict=True))
         try:
@@ -78,7 +78,7 @@ class KubernetesStore:
         if current.digest == draft.digest:
             return current
         await self._refuse_other_content(draft)
-        api, path = await self._api(draft.kind)
+        api, path = self._api(draft.kind)
         before = await _ask(draft.kind, draft.name, api.get(path, object_name(draft.name)))
         if _digest(draft.kind, before) != current.digest:
             raise VersionConflict(_CHANGED, "etag")
@@ -107,7 +107,7 @@ class KubernetesStore:
             current = await self._history.get(kind, name)
             if etag and etag != current.etag:
                 raise VersionConflict(f"etag is stale; the current one is {current.etag}", "etag")
-            api, path = await self._api(kind)
+            api, path = self._api(kind)
             with suppress(NotFound):  # deleted in the cluster already
                 await _ask(kind, name, api.delete(path, object_name(name)))
         await self._history.delete(kind, name, etag)
@@ -127,10 +127,10 @@ class KubernetesStore:
     async def digests(self) -> Mapping[tuple[Kind, str], str]:
         return await self._history.digests()
 
-    async def _api(self, kind: Kind) -> tuple[KubeApi, Path]:
+    def _api(self, kind: Kind) -> tuple[KubeApi, Path]:
         if self._connected is None:
             try:
-                self._connected = await self._connect()
+                self._connected = self._connect()
             except KubeError as error:
                 raise Unavailable(error.message, "", 5.0) from None
         api = self._connected
