@@ -49,7 +49,8 @@ class Bundle:
         """SHA-256 of the content."""
         return digest(self.content)
 
-    def by_name(self) -> dict[tuple[Kind, str], Published]:
+    @cached_property
+    def by_name(self) -> Mapping[tuple[Kind, str], Published]:
         return {(entry.kind, entry.name): entry for entry in self.entries}
 
 

@@ -144,7 +144,7 @@ class Catalog:
         names in ``spare``. One that cannot be taken keeps its last good version, and the log says why."""
         async with self._writing:
             known = {k: v for k, v in (await self._history.digests()).items() if k[0] in PUBLISHED_KINDS}
-            wanted = bundle.by_name()
+            wanted = bundle.by_name
             changes: list[Change] = []
             for key, entry in wanted.items():
                 if key in spare or self._adopted.get(key) == (entry, known.get(key)):

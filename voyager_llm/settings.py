@@ -15,6 +15,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from voyager_llm.domain.model import SecretRef
 
+
+def _identity() -> str:
+    """Unique among controllers: the pod's name in a cluster, and the process."""
+    return f"{os.environ.get('HOSTNAME', 'controller')}-{os.getpid()}"
+
+
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -81,6 +87,24 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """SQLAlchemy URL of the store."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'voyager.db'}"
+
+
+class ControllerSettings(BaseSettings):
+    """Settings of the controller: ``VOYAGER_CONTROLLER_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="VOYAGER_CONTROLLER_", frozen=True, extra="ignore")
+
+    namespace: str = Field("llm", description="Where the custom resources stand.")
+    # kopf reads the same variable.
+    kubeconfig: str = Field("", validation_alias="KUBECONFIG", description="Empty: the cluster this runs in.")
+    rayservice: str = Field("voyager", description="The RayService whose serveConfigV2 is written.")
+    serve_url: str = Field("", description="Serve's REST API, where there is no KubeRay; then no RayService.")
+    dataplane_url: str = Field("http://voyager-serve-svc:8000", description="The service itself.")
+    client_key_file: str = Field("", description="File with the API key that the service wants.")
+    serve_config: str = Field("", description="Serve's configuration without definitions; empty: ours.")
+    lease: str = Field("voyager-llm-controller", description="Of several controllers, who holds it acts.")
+    identity: str = Field(default_factory=_identity, description="This controller among them.")
+    health_port: int = Field(8080, ge=0, le=65535, description="Answers /healthz; 0: nothing does.")
 
 
 @cache

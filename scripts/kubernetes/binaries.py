@@ -51,14 +51,14 @@ def _build(name: str, source: Path, into: Path) -> None:
         work = Path(scratch) / "source"
         shutil.copytree(source, work)
         built = Path(scratch) / name
-        command = [_go(), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(built), "."]
+        command = [go(), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(built), "."]
         result = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
         if result.returncode:
             raise RuntimeError(f"{name} could not be built:\n{result.stderr[-4000:]}")
         built.replace(into / name)
 
 
-def _go() -> str:
+def go() -> str:
     """Go of this machine where it is new enough, else the one that the lock file brings."""
     found = shutil.which("go")
     if found:

@@ -1,0 +1,1 @@
+"""The controller: custom resources in, one configuration and their statuses out."""

@@ -1,0 +1,117 @@
+"""Objects of the cluster into one configuration, and a verdict on each. Pure: no clock, no network.
+
+A bad object never breaks the others: it keeps the version that was published last, and its verdict says
+why. Used by `reconciler.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import orjson
+
+from controller.cluster import Observed, author_of
+from voyager_llm.bundle import Bundle, Published, bundle_of
+from voyager_llm.crd.conditions import Reason
+from voyager_llm.crd.resources import BY_KIND, Resource, definition_of, name_of
+from voyager_llm.domain.definition import Frozen, Kind, document
+from voyager_llm.domain.evaluation import EvaluationDefinition
+from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.errors import VoyagerError
+from voyager_llm.kube.client import Object
+from voyager_llm.templating.render import check_prompt
+
+Key = tuple[Kind, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one object. ``reason`` and ``message`` explain ``accepted``."""
+
+    # The definition's name, which may differ from the object's.
+    name: str
+    accepted: bool
+    reason: Reason
+    message: str
+    # Whether what it refers to exists, and what does not.
+    refs: Reason = Reason.RESOLVED
+    refs_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The configuration, and a verdict for every object by its kind and its own name."""
+
+    bundle: Bundle
+    verdicts: Mapping[Key, Verdict]
+
+
+def compile_cluster(observed: Observed, last: Bundle) -> Compiled:
+    """``last`` is what was published before: the source of last good versions."""
+    good = last.by_name
+    entries: dict[Key, Published] = {}
+    owners: dict[Key, str] = {}
+    verdicts: dict[Key, Verdict] = {}
+    for resource, manifest in observed.each():
+        kind, own = resource.definition, manifest["metadata"]["name"]
+        name = name_of(manifest)
+        key = (kind, name)
+        if key in owners:
+            text = f"{resource.kind} {owners[key]} has the name {name} already"
+            verdicts[kind, own] = Verdict(name, False, Reason.INVALID, text)
+            continue
+        owners[key] = own
+        try:
+            definition = _definition(resource, manifest)
+        except VoyagerError as error:
+            kept = good.get(key)
+            if kept is not None:
+                entries[key] = kept
+            verdicts[kind, own] = Verdict(name, False, Reason.INVALID, _explained(error, kept is not None))
+            continue
+        entries[key] = Published(kind, name, document(definition), author_of(manifest))
+        verdicts[kind, own] = Verdict(name, True, Reason.ACCEPTED, "the spec is valid")
+    return Compiled(bundle_of(entries.values()), _with_references(verdicts, entries))
+
+
+def _definition(resource: Resource, manifest: Object) -> Frozen:
+    spec = orjson.dumps(manifest.get("spec"), option=orjson.OPT_SORT_KEYS)
+    return _checked(resource.definition, name_of(manifest), spec)
+
+
+# A template takes milliseconds to check, and most objects are as they were the last time.
+@lru_cache(maxsize=65_536)
+def _checked(kind: Kind, name: str, spec: bytes) -> Frozen:
+    definition = definition_of(BY_KIND[kind], {"metadata": {"name": name}, "spec": orjson.loads(spec)})
+    if isinstance(definition, PromptDefinition):
+        check_prompt(definition)
+    return definition
+
+
+def _explained(error: VoyagerError, kept: bool) -> str:
+    field = f"spec.{error.field}: " if error.field else ""
+    after = "; the last good version stays in force" if kept else ""
+    return f"{field}{error.message}{after}"
+
+
+def _with_references(
+    verdicts: Mapping[Key, Verdict], entries: Mapping[Key, Published]
+) -> Mapping[Key, Verdict]:
+    """Evaluations are told when a model or prompt of theirs does not exist."""
+    result = dict(verdicts)
+    for (kind, own), verdict in verdicts.items():
+        if kind is not Kind.EVALUATION or not verdict.accepted:
+            continue
+        definition = EvaluationDefinition.model_validate(entries[kind, verdict.name].document)
+        model, prompt = definition.model_ref.name, definition.prompt_ref.name
+        if (Kind.MODEL, model) not in entries:
+            result[kind, own] = replace(
+                verdict, refs=Reason.MODEL_NOT_FOUND, refs_message=f"no ModelDefinition is named {model}"
+            )
+        elif (Kind.PROMPT, prompt) not in entries:
+            result[kind, own] = replace(
+                verdict, refs=Reason.PROMPT_NOT_FOUND, refs_message=f"no PromptDefinition is named {prompt}"
+            )
+    return result

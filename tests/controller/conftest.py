@@ -1,0 +1,68 @@
+"""One control plane for the controller's tests, with our CRDs, our roles and a RayService."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from scripts.kubernetes.control_plane import ControlPlane, control_plane
+from tests.support.cluster import (
+    CONTROLLER,
+    NAMESPACE,
+    RAY_SERVICES,
+    USERS,
+    admin,
+    install_crds,
+    install_rayservice,
+    install_roles,
+    path_of,
+)
+from tests.support.dataplane import FakeDataPlane
+from voyager_llm.crd.resources import RESOURCES
+from voyager_llm.kube import client as kube
+
+
+@pytest.fixture(scope="package")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with control_plane(tmp_path_factory.mktemp("plane"), USERS) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+async def prepared(plane: ControlPlane) -> AsyncIterator[kube.KubeApi]:
+    api = admin(plane)
+    await install_crds(api)
+    await install_roles(api)
+    await install_rayservice(api)
+    yield api
+    await api.close()
+
+
+@pytest.fixture
+async def cluster(prepared: kube.KubeApi) -> kube.KubeApi:
+    """The cluster as admin, without definitions and with an untouched RayService."""
+    for resource in RESOURCES:
+        for found in (await prepared.list(path_of(resource.definition)))[0]:
+            await prepared.delete(path_of(resource.definition), found["metadata"]["name"])
+    service = await prepared.get(RAY_SERVICES, "voyager")
+    service["spec"].pop("serveConfigV2", None)
+    service["metadata"].pop("managedFields", None)
+    service["metadata"]["annotations"] = {}
+    await prepared.replace(RAY_SERVICES, service)
+    return prepared
+
+
+@pytest.fixture
+async def account(plane: ControlPlane) -> AsyncIterator[kube.KubeApi]:
+    """The cluster as the controller's own service account sees it."""
+    api = kube.connect(NAMESPACE, str(plane.kubeconfig(CONTROLLER)))
+    yield api
+    await api.close()
+
+
+@pytest.fixture
+def dataplane() -> Iterator[FakeDataPlane]:
+    running = FakeDataPlane()
+    yield running
+    running.stop()
