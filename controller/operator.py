@@ -92,7 +92,7 @@ async def operate(config: ControllerSettings, stop: asyncio.Event | None = None)
     base = load_base(config.serve_config)
     api = connect(config.namespace, config.kubeconfig)
     publisher: Publisher = (
-        ServeRestPublisher(config.serve_url)
+        ServeRestPublisher(config.serve_url, config.serve_token_file)
         if config.serve_url
         else RayServicePublisher(api, config.rayservice)
     )

@@ -6,6 +6,7 @@ Never both for one cluster: KubeRay would overwrite what the API was told. Used 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any, Protocol
 
 import httpx
@@ -110,7 +111,8 @@ class RayServicePublisher:
 class ServeRestPublisher:
     """PUTs to the REST API of a Ray cluster's dashboard, where no KubeRay runs."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token_file: str = "") -> None:
+        self._token_file = token_file
         self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
         # The API returns a configuration in another form than it was given.
         self._published = ""
@@ -136,16 +138,21 @@ class ServeRestPublisher:
 
     async def _ask(self, method: str, text: str = "") -> dict[str, Any]:
         try:
-            answer = await self._client.request(
-                method, _SERVE, content=text or None, headers={"content-type": "application/json"}
-            )
-        except httpx.HTTPError as error:
+            answer = await self._client.request(method, _SERVE, content=text or None, headers=self._headers())
+        except (httpx.HTTPError, OSError) as error:
             raise PublishError(
                 Reason.PUBLISH_FAILED, f"Serve's REST API cannot be reached: {type(error).__name__}"
             ) from None
         if answer.is_error:
             raise PublishError(Reason.PUBLISH_FAILED, f"Serve's REST API answered {answer.status_code}")
         return answer.json() if method == "GET" else {}
+
+    def _headers(self) -> dict[str, str]:
+        # Read each time: the file changes when the token is rotated.
+        headers = {"content-type": "application/json"}
+        if self._token_file:
+            headers["authorization"] = f"Bearer {FilePath(self._token_file).read_text().strip()}"
+        return headers
 
 
 def _state(application: Object) -> str:

@@ -103,7 +103,13 @@ def _due(known: Status, status: Status, age_s: float) -> bool:
     if _without(known, _FIGURES) == _without(status, _FIGURES):
         return known != status and age_s >= FIGURES_S
     only_health = _steady(known) == _steady(status)
-    return not only_health or age_s >= HEALTH_HOLD_S
+    return not only_health or not _heard(known) or age_s >= HEALTH_HOLD_S
+
+
+def _heard(status: Status) -> bool:
+    """Whether health was known: what is heard first is told at once."""
+    conditions = status.get("conditions") or ()
+    return any(c["type"] == ConditionType.AVAILABLE and c["status"] != "Unknown" for c in conditions)
 
 
 def _without(status: Status, names: frozenset[str]) -> Status:

@@ -44,21 +44,23 @@ class ProviderCaller:
 
     async def _alone(self, call: Call) -> Answer:
         lane = self._lane(call)
+        key = self._key(call.target)
         try:
             return await lane.call(call)
         except UpstreamMisconfigured:
-            if not self._rotated(call.target):
+            if not self._rotated(call.target, key):
                 raise
             return await lane.call(call)
 
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
         lane = self._lane(call)
+        key = self._key(call.target)
         try:
             async with aclosing(lane.stream(call)) as blocks:
                 async for block in blocks:
                     yield block
         except UpstreamMisconfigured:
-            if not self._rotated(call.target):
+            if not self._rotated(call.target, key):
                 raise
             async with aclosing(lane.stream(call)) as blocks:
                 async for block in blocks:
@@ -80,6 +82,11 @@ class ProviderCaller:
             return self._adapter
         return self._full
 
-    def _rotated(self, target: Target) -> bool:
-        """Whether the provider's refusal may come from a key that has been replaced meanwhile."""
-        return target.secret is not None and self._secrets.refresh(target.secret)
+    def _key(self, target: Target) -> str:
+        return self._secrets.get(target.secret) if target.secret is not None else ""
+
+    def _rotated(self, target: Target, used: str) -> bool:
+        """Whether the provider's refusal may come from a key that has been replaced since it was read.
+
+        Of several calls that are refused together, each asks for the key that it used itself."""
+        return target.secret is not None and self._secrets.refresh(target.secret, used)

@@ -27,9 +27,8 @@ class MountedSecrets:
         value = self._values.get(reference)
         return value if value is not None else self._keep(reference)
 
-    def refresh(self, reference: SecretRef) -> bool:
-        before = self._values.get(reference)
-        return self._keep(reference) != before
+    def refresh(self, reference: SecretRef, used: str) -> bool:
+        return self._keep(reference) != used
 
     def has(self, reference: SecretRef) -> bool:
         """Whether the secret can be read now."""

@@ -58,8 +58,8 @@ class SecretSource(Protocol):
         """Raises `UpstreamMisconfigured` naming the reference when there is none."""
         ...
 
-    def refresh(self, reference: SecretRef) -> bool:
-        """Read the secret anew. Whether it changed."""
+    def refresh(self, reference: SecretRef, used: str) -> bool:
+        """Read the secret anew. Whether it differs from the one that was ``used``."""
         ...
 
 

@@ -99,6 +99,7 @@ class ControllerSettings(BaseSettings):
     kubeconfig: str = Field("", validation_alias="KUBECONFIG", description="Empty: the cluster this runs in.")
     rayservice: str = Field("voyager", description="The RayService whose serveConfigV2 is written.")
     serve_url: str = Field("", description="Serve's REST API, where there is no KubeRay; then no RayService.")
+    serve_token_file: str = Field("", description="File with Ray's token, which that API wants.")
     dataplane_url: str = Field("http://voyager-serve-svc:8000", description="The service itself.")
     client_key_file: str = Field("", description="File with the API key that the service wants.")
     serve_config: str = Field("", description="Serve's configuration without definitions; empty: ours.")

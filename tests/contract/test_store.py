@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.kubernetes.control_plane import control_plane
-from tests.support.cluster import admin, install_crds, path_of
+from scripts.kubernetes.platform import admin, install_crds, path_of
 from tests.support.postgres import running_postgres
 from voyager_llm.crd.resources import RESOURCES
 from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from scripts.kubernetes.control_plane import ControlPlane, control_plane
-from tests.support.cluster import (
+from scripts.kubernetes.platform import (
     CONTROLLER,
     NAMESPACE,
     RAY_SERVICES,

@@ -12,8 +12,8 @@ from controller.dataplane import DataPlane
 from controller.publish import RayServicePublisher
 from controller.reconciler import Outcome, Reconciler
 from controller.serve_config import bundle_in, load_base
+from scripts.kubernetes.platform import NAMESPACE, RAY_SERVICES, eventually, path_of
 from tests.controller.test_compile import evaluation, model, prompt
-from tests.support.cluster import NAMESPACE, RAY_SERVICES, eventually, path_of
 from tests.support.dataplane import FakeDataPlane
 from voyager_llm.bundle import Bundle
 from voyager_llm.crd.resources import ALLOW_EMPTY, BY_KIND

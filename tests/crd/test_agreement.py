@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from scripts.kubernetes.control_plane import ControlPlane, control_plane
-from tests.support.cluster import NAMESPACE, admin, install_crds, manifests, path_of
+from scripts.kubernetes.platform import NAMESPACE, admin, install_crds, manifests, path_of
 from voyager_llm.crd.resources import RESOURCES, Resource, definition_of
 from voyager_llm.crd.rules import RULES
 from voyager_llm.errors import InvalidArgument

@@ -41,6 +41,8 @@ class Profile:
     hang: bool = False
     redirect_to: str = ""
     tool_call: bool = False
+    # The keys that it takes, in whatever header; none: it asks for no key.
+    keys: tuple[str, ...] = ()
     # Refuses, with status 400, a request whose body holds this text.
     refuse_text: str = ""
 

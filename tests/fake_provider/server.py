@@ -94,15 +94,26 @@ async def _answer(record: Record, path: str, raw: bytes, send: Any) -> None:
     document = orjson.loads(raw)
     if profile.error_in_body:
         await _send(send, 200, orjson.dumps(spoken.error(profile)))
-    elif profile.refuse_text and profile.refuse_text in raw.decode():
-        await _send(send, 400, orjson.dumps(spoken.error(profile)))
-    elif profile.status and (not profile.fail_first or record.requests <= profile.fail_first):
+    elif status := _refusal(record, raw):
         headers = [(b"retry-after", profile.retry_after.encode())] if profile.retry_after else []
-        await _send(send, profile.status, orjson.dumps(spoken.error(profile)), headers)
+        await _send(send, status, orjson.dumps(spoken.error(profile)), headers)
     elif wants_stream(path, document):
         await _stream(spoken, profile, document, send)
     else:
         await _send(send, 200, orjson.dumps(spoken.answer(profile, document)))
+
+
+def _refusal(record: Record, raw: bytes) -> int:
+    """The status with which the profile refuses a request; 0: it does not."""
+    profile = record.profile
+    if profile.keys and not any(
+        key in value for key in profile.keys for value in record.last_headers.values()
+    ):
+        return 401
+    if profile.refuse_text and profile.refuse_text in raw.decode():
+        return 400
+    fails = profile.status and (not profile.fail_first or record.requests <= profile.fail_first)
+    return profile.status if fails else 0
 
 
 async def _stream(spoken: Format, profile: Profile, document: Any, send: Any) -> None:

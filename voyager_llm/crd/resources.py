@@ -138,6 +138,9 @@ def manifest_of(kind: Kind, fields: Mapping[str, Any], author: str, namespace: s
     if object_name(name) != name:
         annotations[NAME] = name
     spec = {key: value for key, value in fields.items() if key != "name"}
+    if kind is Kind.MODEL and "parameters" in spec:
+        # The document has them even where they are empty; a person would not write them.
+        spec["parameters"] = {k: v for k, v in spec["parameters"].items() if v not in ([], {})}
     if kind is Kind.PROMPT:
         spec |= {"name": name, "parameters": [_written(p) for p in spec.get("parameters") or ()]}
     if kind is Kind.MODEL and spec.get("cost"):

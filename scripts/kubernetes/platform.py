@@ -1,0 +1,221 @@
+"""The product on one machine as a cluster runs it: API server, Ray, controller, our CRDs and roles.
+
+Only KubeRay is stood in for. `make demo-k8s` and `tests/kubernetes/` run this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.kubernetes import foreign
+from scripts.kubernetes.control_plane import ControlPlane, control_plane
+from scripts.kubernetes.kuberay import KubeRayStandIn
+from scripts.kubernetes.ray_cluster import ROOT, RayCluster, ray_cluster
+from voyager_llm.crd.resources import BY_KIND, GROUP, RESOURCES, VERSION
+from voyager_llm.domain.definition import Kind
+from voyager_llm.kube import client as kube
+
+NAMESPACE = "llm"
+RAY_SERVICES = kube.Path("/apis/ray.io/v1", "rayservices", NAMESPACE)
+CONTROLLER = f"system:serviceaccount:{NAMESPACE}:voyager-llm-controller"
+SERVICE = f"system:serviceaccount:{NAMESPACE}:voyager-llm-service"
+USERS = {CONTROLLER: "system:serviceaccounts", SERVICE: "system:serviceaccounts"}
+
+_CRDS = kube.Path("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions")
+_NAMESPACES = kube.Path("/api/v1", "namespaces")
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+# Where each kind of a manifest is created; another kind fails loudly.
+_PATHS = {
+    "ServiceAccount": kube.Path("/api/v1", "serviceaccounts", NAMESPACE),
+    "Role": kube.Path(_RBAC, "roles", NAMESPACE),
+    "RoleBinding": kube.Path(_RBAC, "rolebindings", NAMESPACE),
+    "ClusterRole": kube.Path(_RBAC, "clusterroles"),
+}
+
+
+@dataclass(slots=True)
+class Platform:
+    """What runs, and where."""
+
+    folder: Path
+    plane: ControlPlane
+    ray: RayCluster
+    kuberay: KubeRayStandIn
+    controllers: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
+
+    @property
+    def secrets(self) -> Path:
+        """Where secrets are mounted: ``NAME/KEY``."""
+        return self.folder / "secrets"
+
+    def admin(self) -> kube.KubeApi:
+        """A client of the API server for the caller's event loop."""
+        return admin(self.plane)
+
+    def start_controller(self) -> None:
+        base = self.folder / "serve-config.yaml"
+        base.write_text(yaml.safe_dump(self.ray.serve_config()))
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.plane.kubeconfig(CONTROLLER, NAMESPACE)),
+            "VOYAGER_CONTROLLER_NAMESPACE": NAMESPACE,
+            "VOYAGER_CONTROLLER_DATAPLANE_URL": self.ray.url,
+            "VOYAGER_CONTROLLER_SERVE_CONFIG": str(base),
+            "VOYAGER_CONTROLLER_HEALTH_PORT": "0",
+        }
+        with (self.folder / "controller.log").open("ab") as log:
+            self.controllers.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "controller.operator"],
+                    cwd=ROOT, env=environment, stdout=log, stderr=log,
+                )
+            )  # fmt: skip
+
+
+@asynccontextmanager
+async def platform(
+    folder: Path, settings: Mapping[str, str] | None = None, say: Callable[[str], object] = lambda _: None
+) -> AsyncGenerator[Platform]:
+    """Start everything, and wait until the service answers. ``say`` hears of each step."""
+    (folder / "secrets").mkdir(parents=True, exist_ok=True)
+    say("starting the API server …")
+    with control_plane(folder / "plane", USERS) as plane:
+        api = admin(plane)
+        await install_crds(api)
+        await install_roles(api)
+        await install_rayservice(api)
+        service = {
+            "VOYAGER_NAMESPACE": NAMESPACE,
+            "VOYAGER_KUBECONFIG": str(plane.kubeconfig(SERVICE, NAMESPACE)),
+            "VOYAGER_DATA_DIR": str(folder / "data"),
+            "VOYAGER_SECRETS_DIR": str(folder / "secrets"),
+            "VOYAGER_FAST_DRAIN": "1",
+            "VOYAGER_PROBE_INTERVAL_S": "3",
+            **(settings or {}),
+        }
+        say("starting Ray …")
+        with ray_cluster(folder / "ray", service) as ray:
+            kuberay = KubeRayStandIn(api, "voyager", ray)
+            running = Platform(folder, plane, ray, kuberay)
+            submitting = asyncio.create_task(kuberay.run())
+            say("starting the controller; it deploys the service …")
+            running.start_controller()
+            try:
+                await eventually(lambda: _ready(api), 180)
+                yield running
+            finally:
+                submitting.cancel()
+                with suppress(asyncio.CancelledError):
+                    await submitting
+                for process in running.controllers:
+                    process.terminate()
+                for process in running.controllers:
+                    process.wait(timeout=30)
+                await api.close()
+
+
+async def _ready(api: kube.KubeApi) -> bool:
+    status = (await api.get(RAY_SERVICES, "voyager")).get("status") or {}
+    applications = (status.get("activeServiceStatus") or {}).get("applicationStatuses") or {}
+    return (applications.get("voyager") or {}).get("status") == "RUNNING"
+
+
+def admin(plane: ControlPlane) -> kube.KubeApi:
+    """The API server as its administrator."""
+    return kube.connect(NAMESPACE, str(plane.kubeconfig(namespace=NAMESPACE)))
+
+
+def path_of(kind: Kind) -> kube.Path:
+    """Where objects of a kind are."""
+    return kube.Path(f"/apis/{GROUP}/{VERSION}", BY_KIND[kind].plural, NAMESPACE)
+
+
+def manifests(path: Path) -> list[dict[str, Any]]:
+    """All documents of a YAML file."""
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+    """Wait until something holds; an error of the API server means: not yet. Raises `TimeoutError`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(kube.KubeError):
+            if await holds():
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError("what was waited for never happened")
+        await asyncio.sleep(0.1)
+
+
+async def install_crds(api: kube.KubeApi) -> None:
+    """Create the namespace and our CRDs, and wait until they are served."""
+    await api.create(_NAMESPACES, {"metadata": {"name": NAMESPACE}})
+    files = [manifests(ROOT / "crds" / f"{resource.plural}.yaml") for resource in RESOURCES]
+    await establish(api, [crd for documents in files for crd in documents])
+
+
+async def establish(api: kube.KubeApi, crds: Iterable[Mapping[str, Any]]) -> None:
+    """Create CRDs, and wait until every path of theirs is served."""
+    found = list(crds)
+    for crd in found:
+        await api.create(_CRDS, crd)
+    for crd in found:
+        await eventually(lambda crd=crd: _established(api, crd))
+        # Established is said a moment before the path is served.
+        await eventually(lambda crd=crd: _served(api, crd))
+
+
+async def install_roles(api: kube.KubeApi) -> None:
+    """The roles that we ship, for the accounts that we ship."""
+    for document in manifests(ROOT / "kuberay" / "base" / "rbac.yaml"):
+        if document["kind"] == "RoleBinding":
+            for subject in document["subjects"]:
+                subject["namespace"] = NAMESPACE
+        await api.create(_PATHS[document["kind"]], document)
+
+
+async def install_rayservice(api: kube.KubeApi) -> None:
+    """KubeRay's RayService CRD, and one RayService without a configuration."""
+    await establish(
+        api, [crd for crd in foreign.crds(foreign.KUBERAY) if crd["spec"]["names"]["kind"] == "RayService"]
+    )
+    template = {"spec": {"containers": [{"name": "ray", "image": "voyager-llm"}]}}
+    workers = {"groupName": "workers", "replicas": 0, "minReplicas": 0, "maxReplicas": 1}
+    service = {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayService",
+        "metadata": {"name": "voyager"},
+        "spec": {
+            "rayClusterConfig": {
+                "headGroupSpec": {"rayStartParams": {}, "template": template},
+                "workerGroupSpecs": [{**workers, "rayStartParams": {}, "template": template}],
+            }
+        },
+    }
+    await api.create(RAY_SERVICES, service)
+
+
+async def _established(api: kube.KubeApi, crd: Mapping[str, Any]) -> bool:
+    status = (await api.get(_CRDS, crd["metadata"]["name"])).get("status") or {}
+    conditions = {c["type"]: c["status"] for c in status.get("conditions") or ()}
+    if conditions.get("NonStructuralSchema") == "True":
+        raise RuntimeError(f"{crd['metadata']['name']} has no structural schema: {status}")
+    return conditions.get("Established") == "True"
+
+
+async def _served(api: kube.KubeApi, crd: Mapping[str, Any]) -> bool:
+    spec = crd["spec"]
+    version = next(entry["name"] for entry in spec["versions"] if entry["served"])
+    await api.list(kube.Path(f"/apis/{spec['group']}/{version}", spec["names"]["plural"]))
+    return True

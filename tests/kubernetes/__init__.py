@@ -1,0 +1,1 @@
+"""The whole path: custom resource → controller → RayService → Serve → request. Real but for KubeRay."""

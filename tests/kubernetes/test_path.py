@@ -1,0 +1,273 @@
+"""From `kubectl apply` to a completion and back, with every process real but KubeRay's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import httpx
+import psutil
+import pytest
+
+from scripts.kubernetes.platform import Platform, eventually, manifests, path_of
+from tests.fake_provider.running import FakeProvider
+from tests.support.running import ROOT
+from voyager_llm.crd.resources import AUTHOR, BY_KIND
+from voyager_llm.domain.definition import Kind
+from voyager_llm.kube import client as kube
+from voyager_llm.v1 import models_pb2 as pb
+from voyager_llm.v1.model_manager_pb2_grpc import ModelManagerStub
+
+
+@pytest.fixture
+async def api(running: Platform) -> AsyncIterator[kube.KubeApi]:
+    opened = running.admin()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def http(running: Platform) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=running.ray.url, timeout=30) as client:
+        yield client
+
+
+def fresh(prefix: str) -> str:
+    return f"{prefix}-{uuid4().hex[:8]}"
+
+
+def manifest(kind: Kind, name: str, **spec: Any) -> dict[str, Any]:
+    head = {"apiVersion": "llm.voyager.io/v1", "kind": BY_KIND[kind].kind}
+    return {**head, "metadata": {"name": name}, "spec": spec}
+
+
+async def apply(api: kube.KubeApi, kind: Kind, name: str, **spec: Any) -> None:
+    await api.apply(path_of(kind), manifest(kind, name, **spec), "kubectl")
+
+
+async def model(api: kube.KubeApi, name: str, base: str, **spec: Any) -> None:
+    spec = {"provider": "custom", "model_name": "fake", "endpoints": {"primary": base}, **spec}
+    await apply(api, Kind.MODEL, name, **spec)
+
+
+async def chat(http: httpx.AsyncClient, name: str) -> httpx.Response:
+    messages = [{"role": "user", "content": "hello"}]
+    return await http.post("/v1/chat/completions", json={"model": name, "messages": messages})
+
+
+async def condition(api: kube.KubeApi, kind: Kind, name: str, type_: str) -> str:
+    status = (await api.get(path_of(kind), name)).get("status") or {}
+    found = {c["type"]: c["status"] for c in status.get("conditions") or ()}
+    return found.get(type_, "")
+
+
+async def ready(api: kube.KubeApi, kind: Kind, name: str, seconds: float = 40.0) -> None:
+    async def holds() -> bool:
+        return await condition(api, kind, name, "Ready") == "True"
+
+    await eventually(holds, seconds)
+
+
+def replicas(running: Platform) -> set[int]:
+    """The processes of the service's replicas."""
+    found: set[int] = set()
+    for process in psutil.Process(running.ray.process.pid).children(recursive=True):
+        try:
+            if "ServeReplica:voyager" in " ".join(process.cmdline()):
+                found.add(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+async def test_kubectl_apply_becomes_a_completion(
+    running: Platform, api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    name = fresh("applied")
+    await model(api, name, provider.profile(name))
+    await apply(api, Kind.PROMPT, f"{name}-p", version="1.0.0", template="Say hello.")
+    await ready(api, Kind.MODEL, name)
+    await ready(api, Kind.PROMPT, f"{name}-p")
+    assert (await chat(http, name)).status_code == 200
+    answer = await http.post("/v1/chat/completions", json={"model": f"prompt:{name}-p", "target": name})
+    assert answer.status_code == 200, answer.text
+    with grpc.insecure_channel(f"127.0.0.1:{running.ray.grpc_port}") as channel:
+        found = ModelManagerStub(channel).GetModel(pb.GetModelRequest(name=name))
+    assert found.model.author == "kubectl"
+
+    async def counted() -> bool:
+        status = (await api.get(path_of(Kind.MODEL), name))["status"]
+        return status.get("phase") == "Ready" and "availability" in status
+
+    await eventually(counted)
+
+
+async def test_the_specification_applies(api: kube.KubeApi, running: Platform) -> None:
+    for kind, file in ((Kind.MODEL, "model"), (Kind.PROMPT, "prompt"), (Kind.EVALUATION, "evaluation")):
+        (document,) = manifests(ROOT / "examples" / f"{file}.yaml")
+        await api.apply(path_of(kind), document, "kubectl")
+
+    async def accepted() -> bool:
+        return await condition(api, Kind.EVALUATION, "gpt-4-process-generation-eval", "Ready") == "True"
+
+    await eventually(accepted)
+
+    async def missing_key() -> bool:
+        return await condition(api, Kind.MODEL, "gpt-4-production", "ResolvedRefs") == "False"
+
+    await eventually(missing_key)  # it is not mounted here, and the status says so
+    for kind, name in (
+        (Kind.EVALUATION, "gpt-4-process-generation-eval"), (Kind.PROMPT, "process-suggestion-prompt"),
+        (Kind.MODEL, "gpt-4-production"),
+    ):  # fmt: skip
+        await api.delete(path_of(kind), name)
+
+
+async def test_what_the_api_creates_is_in_the_cluster(
+    api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    name = fresh("created_by_api")
+    document = {
+        "name": name, "provider": "custom", "model_name": "fake", "cost": {"input_token_cost": 0.00003},
+        "endpoints": {"primary": provider.profile(name)},
+    }  # fmt: skip
+    created = await http.post("/api/v1/models", json=document, headers={"x-voyager-user": "ada"})
+    assert created.status_code == 201, created.text
+    stored = await api.get(path_of(Kind.MODEL), name.replace("_", "-"))
+    assert stored["metadata"]["annotations"][AUTHOR] == "ada"
+    assert stored["spec"]["cost"]["input_token_cost"] == 0.00003
+    assert (await chat(http, name)).status_code == 200
+    await ready(api, Kind.MODEL, name.replace("_", "-"))
+    assert (await chat(http, name)).status_code == 200  # no publication undid it
+    changed = await http.patch(f"/api/v1/models/{name}", json={"parameters": {"max_tokens": 9}})
+    assert changed.status_code == 200, changed.text
+    stored = await api.get(path_of(Kind.MODEL), name.replace("_", "-"))
+    assert stored["spec"]["parameters"] == {"max_tokens": 9}
+    history = (await http.get(f"/api/v1/models/{name}/versions")).json()["versions"]
+    assert [version["revision"] for version in history] == [2, 1]
+    assert (await http.delete(f"/api/v1/models/{name}")).status_code == 200
+    with pytest.raises(kube.KubeError):
+        await api.get(path_of(Kind.MODEL), name.replace("_", "-"))
+    assert (await chat(http, name)).status_code == 404
+
+
+async def test_the_clusters_rules_hold_for_the_api(http: httpx.AsyncClient) -> None:
+    document = {"name": fresh("http"), "provider": "openai", "model_name": "m",
+                "endpoints": {"primary": "http://api.openai.com/v1"}}  # fmt: skip
+    refused = await http.post("/api/v1/models", json=document)
+    assert refused.status_code == 400
+    assert "endpoints must use https when provider is openai" in refused.json()["message"]
+
+
+async def test_a_deleted_object_is_gone(
+    api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    name = fresh("deleted")
+    await model(api, name, provider.profile(name))
+    await ready(api, Kind.MODEL, name)
+    await api.delete(path_of(Kind.MODEL), name)
+
+    async def gone() -> bool:
+        return (await chat(http, name)).status_code == 404
+
+    await eventually(gone)
+
+
+async def test_changes_under_load_fail_no_request(
+    running: Platform, api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    """Thirty objects change while requests run: none fails, and no replica is replaced."""
+    name = fresh("steady")
+    await model(api, name, provider.profile(name))
+    await ready(api, Kind.MODEL, name)
+    before = replicas(running)
+    outcomes: Counter[int] = Counter()
+    done = asyncio.Event()
+
+    async def load() -> None:
+        while not done.is_set():
+            outcomes[(await chat(http, name)).status_code] += 1
+
+    workers = [asyncio.create_task(load()) for _ in range(4)]
+    for i in range(30):
+        await model(api, f"{name}-{i % 5}", provider.profile(name), parameters={"max_tokens": i + 1})
+        await asyncio.sleep(0.2)
+    for i in range(5):
+        await ready(api, Kind.MODEL, f"{name}-{i}")
+    done.set()
+    await asyncio.gather(*workers)
+    assert set(outcomes) == {200}
+    assert outcomes[200] > 100
+    assert replicas(running) == before
+
+
+async def test_a_key_is_rotated_under_load(
+    running: Platform, api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    """Old and new key overlap at the provider; the file changes; the old one is revoked: nobody notices."""
+    name = fresh("rotated")
+    secret = running.secrets / name / "token"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("canary-first-key")
+    base = provider.profile(name, keys=["canary-first-key"])
+    reference = {"type": "bearer_token", "secret_ref": {"name": name, "key": "token"}, "rotation_days": 90}
+    await model(api, name, base, authentication=reference)
+    await ready(api, Kind.MODEL, name)
+    outcomes: Counter[int] = Counter()
+    done = asyncio.Event()
+
+    async def load() -> None:
+        while not done.is_set():
+            outcomes[(await chat(http, name)).status_code] += 1
+
+    before = replicas(running)
+    workers = [asyncio.create_task(load()) for _ in range(4)]
+    provider.profile(name, keys=["canary-first-key", "canary-second-key"])
+    secret.write_text("canary-second-key")
+    await asyncio.sleep(1)
+    provider.profile(name, keys=["canary-second-key"])
+    await asyncio.sleep(2)
+    done.set()
+    await asyncio.gather(*workers)
+    assert set(outcomes) == {200}, outcomes
+    assert replicas(running) == before
+    assert await condition(api, Kind.MODEL, name, "RotationDue") == "False"
+
+    async def noticed() -> bool:
+        status = (await api.get(path_of(Kind.MODEL), name))["status"]
+        return status.get("key", {}).get("age_days") == 0
+
+    await eventually(noticed)
+
+
+async def test_no_secret_is_anywhere(running: Platform, api: kube.KubeApi, http: httpx.AsyncClient) -> None:
+    """The canary keys of the test before are looked for wherever they must not be."""
+    paths = [path_of(kind) for kind in BY_KIND]
+    paths.append(kube.Path("/apis/ray.io/v1", "rayservices", "llm"))
+    paths.append(kube.Path("/apis/events.k8s.io/v1", "events", "llm"))
+    pages = ("/statusz", "/metrics", "/api/v1/models", "/v1/models")
+    texts = [repr(await api.list(path)) for path in paths] + [(await http.get(page)).text for page in pages]
+    files = [file for file in running.folder.rglob("*") if file.is_file() and "secrets" not in file.parts]
+    texts += [file.read_bytes().decode("latin-1") for file in files if "etcd" not in file.parts]
+    assert len(texts) > 10
+    assert not any("canary" in text for text in texts)
+
+
+async def test_the_path_takes_seconds(
+    api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    """Not a benchmark: a path that needed a resync or a time-out anywhere would take far longer."""
+    name = fresh("quick")
+    started = time.monotonic()
+    await model(api, name, provider.profile(name))
+
+    async def answers() -> bool:
+        return (await chat(http, name)).status_code == 200
+
+    await eventually(answers)
+    assert time.monotonic() - started < 20
