@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hmac
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from voyager_llm.domain.model import SecretRef
 from voyager_llm.errors import Unauthenticated
 from voyager_llm.ports import SecretSource
 from voyager_llm.settings import Settings
 
 _MAX_NAME = 253
+# For how long the key before the current one is still accepted.
+OVERLAP_SECONDS = 300.0
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +27,45 @@ class Identity:
 
 class Authenticator:
     """Checks the API key, where one is set. Without one the service listens on loopback only
-    (`Settings` sees to it), and everybody there may call."""
+    (`Settings` sees to it), and everybody there may call.
 
-    def __init__(self, settings: Settings, secrets: SecretSource) -> None:
+    A rotated key is noticed when a client presents it: a key that is not known makes the secret be read
+    again, once a second at most. The key before it stays valid for a while, so that clients may follow."""
+
+    def __init__(
+        self, settings: Settings, secrets: SecretSource, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._key = settings.api_key
         self._secrets = secrets
+        self._clock = clock
+        self._former = ""
+        self._former_until = 0.0
+        self._looked_at = float("-inf")
 
     def identify(self, authorization: str, user: str) -> Identity:
         """``authorization`` is the header's value, ``user`` the name that the caller gives itself
         (``x-voyager-user``). Raises `Unauthenticated`."""
-        if self._key is not None:
-            expected = self._secrets.get(self._key)
-            given = authorization.removeprefix("Bearer ").strip()
-            if not hmac.compare_digest(given.encode(), expected.encode()):
-                raise Unauthenticated("give the API key as 'Authorization: Bearer …'")
+        if self._key is not None and not self._admits(self._key, authorization):
+            raise Unauthenticated("give the API key as 'Authorization: Bearer …'")
         return Identity(user[:_MAX_NAME] if user.isprintable() and user else "anonymous")
+
+    def _admits(self, key: SecretRef, authorization: str) -> bool:
+        given = authorization.removeprefix("Bearer ").strip()
+        current = self._secrets.get(key)
+        if _equal(given, current):
+            return True
+        now = self._clock()
+        if now < self._former_until and _equal(given, self._former):
+            return True
+        if now - self._looked_at < _LOOK_AGAIN_SECONDS:
+            return False
+        self._looked_at = now
+        if not self._secrets.refresh(key, current):
+            return False
+        self._former, self._former_until = current, now + OVERLAP_SECONDS
+        return _equal(given, self._secrets.get(key)) or _equal(given, current)
+
+
+def _equal(given: str, expected: str) -> bool:
+    """In constant time, so that an answer's delay tells nothing."""
+    return hmac.compare_digest(given.encode(), expected.encode())

@@ -1,0 +1,1 @@
+"""The shipped gateway: a real Envoy in front of a running service."""
