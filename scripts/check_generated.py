@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from scripts.charts import generated
 from scripts.generate import CRDS, OUT, main
 
 
 def snapshot() -> dict[str, bytes]:
     """The generated files' contents."""
-    return {
-        path.name: path.read_bytes() for folder in (OUT, CRDS) for path in folder.iterdir() if path.is_file()
-    }
+    folders = [OUT, CRDS, *generated()]
+    return {str(path): path.read_bytes() for folder in folders for path in folder.iterdir() if path.is_file()}
 
 
 if __name__ == "__main__":

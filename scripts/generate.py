@@ -1,6 +1,7 @@
-"""`make gen`: protobuf code, descriptor set and OpenAPI document out of `proto/`, CRDs out of pydantic.
+"""`make gen`: protobuf code, descriptor set and OpenAPI document out of `proto/`, CRDs out of pydantic,
+charts out of `kuberay/base/`.
 
-The generated files are committed under `voyager_llm/v1/` and `crds/`; CI runs this and expects a clean tree.
+The generated files are committed; CI runs this and expects a clean tree.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
+from scripts.charts import write_charts
 from scripts.openapi import document
 from voyager_llm.crd.resources import RESOURCES, custom_resource_definition
 
@@ -52,6 +54,7 @@ def main() -> int:
         file.ClearField("source_code_info")
     (OUT / "descriptor.binpb").write_bytes(descriptors.SerializeToString(deterministic=True))
     _write_crds()
+    write_charts()
     return 0
 
 

@@ -1,7 +1,7 @@
-"""kube-apiserver and etcd: from `KUBEBUILDER_ASSETS`, from the cache, or built once out of their Go modules.
+"""Programs of Kubernetes' world, built once out of their Go modules: kube-apiserver, etcd, helm, kustomize.
 
-Versions and hashes stand in `apiserver/` and `etcd/` beside this file. Building takes about four minutes on
-two cores. Used by `control_plane.py`.
+Versions and hashes stand in the folders beside this file. Building all takes about six minutes on two cores.
+Used by `control_plane.py`, and by the tests of `kuberay/`.
 """
 
 from __future__ import annotations
@@ -12,50 +12,67 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("VOYAGER_CACHE", Path.home() / ".cache" / "voyager-llm"))
 
-# Binary → folder with its go.mod.
-_SOURCES = {"etcd": "etcd", "kube-apiserver": "apiserver"}
-# The oldest Go that the modules accept.
-_GO_MINOR = 25
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program: the folder with its go.mod, and the package to build there."""
+
+    name: str
+    folder: str
+    package: str = "."
 
 
-def folder() -> Path:
-    """A folder that holds both binaries. Raises `RuntimeError` when they cannot be built."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS", "")
-    if assets and all((Path(assets) / name).exists() for name in _SOURCES):
-        return Path(assets)
-    found = CACHE / f"kubernetes-{_fingerprint()}"
-    for name, source in _SOURCES.items():
-        if not (found / name).exists():
-            _build(name, HERE / source, found)
+ETCD = Program("etcd", "etcd")
+API_SERVER = Program("kube-apiserver", "apiserver")
+HELM = Program("helm", "helm", "helm.sh/helm/v3/cmd/helm")
+KUSTOMIZE = Program("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+
+# The oldest Go that all the modules accept.
+_GO_MINOR = 27
+
+
+def binary(program: Program) -> Path:
+    """Where a program is: in `KUBEBUILDER_ASSETS`, in the cache, or built into it now.
+
+    Raises `RuntimeError` when it cannot be built."""
+    assets = Path(os.environ.get("KUBEBUILDER_ASSETS") or "/nonexistent") / program.name
+    if assets.exists():
+        return assets
+    source = HERE / program.folder
+    found = CACHE / "programs" / _fingerprint(source) / program.name
+    if not found.exists():
+        _build(program, source, found.parent)
     return found
 
 
-def _fingerprint() -> str:
+def _fingerprint(source: Path) -> str:
     content = hashlib.sha256()
-    for source in sorted(_SOURCES.values()):
-        for name in ("go.mod", "go.sum", "main.go"):
-            content.update((HERE / source / name).read_bytes())
+    for path in sorted(source.iterdir()):
+        content.update(path.read_bytes())
     return content.hexdigest()[:16]
 
 
-def _build(name: str, source: Path, into: Path) -> None:
-    print(f"building {name} (once; a few minutes) …", file=sys.stderr, flush=True)
+def _build(program: Program, source: Path, into: Path) -> None:
+    print(f"building {program.name} (once; a minute or more) …", file=sys.stderr, flush=True)
     into.mkdir(parents=True, exist_ok=True)
     # In a copy: a build must not touch the tree, and another one may run at the same time.
     with tempfile.TemporaryDirectory(dir=into) as scratch:
         work = Path(scratch) / "source"
         shutil.copytree(source, work)
-        built = Path(scratch) / name
-        command = [go(), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(built), "."]
+        built = Path(scratch) / program.name
+        command = [
+            go(), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(built), program.package,
+        ]  # fmt: skip
         result = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
         if result.returncode:
-            raise RuntimeError(f"{name} could not be built:\n{result.stderr[-4000:]}")
-        built.replace(into / name)
+            raise RuntimeError(f"{program.name} could not be built:\n{result.stderr[-4000:]}")
+        built.replace(into / program.name)
 
 
 def go() -> str:
@@ -71,4 +88,5 @@ def go() -> str:
 
 
 if __name__ == "__main__":
-    print(folder())
+    for wanted in (ETCD, API_SERVER, HELM, KUSTOMIZE):
+        print(binary(wanted))

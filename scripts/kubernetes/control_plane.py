@@ -23,7 +23,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from scripts.kubernetes import binaries
+from scripts.kubernetes.binaries import API_SERVER, ETCD, Program, binary
 
 _READY_SECONDS = 90.0
 
@@ -61,13 +61,9 @@ class ControlPlane:
         return self.folder / "certs" / "apiserver.crt"
 
     def start_etcd(self) -> None:
-        name, url, peers = (
-            "etcd",
-            f"http://127.0.0.1:{self._etcd_port}",
-            f"http://127.0.0.1:{self._peer_port}",
-        )
+        url, peers = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
         self._start(
-            name,
+            ETCD,
             f"--data-dir={self.folder / 'etcd'}",
             f"--listen-client-urls={url}", f"--advertise-client-urls={url}",
             f"--listen-peer-urls={peers}", f"--initial-advertise-peer-urls={peers}",
@@ -77,7 +73,7 @@ class ControlPlane:
 
     def start_server(self) -> None:
         self._start(
-            "kube-apiserver",
+            API_SERVER,
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
             "--bind-address=127.0.0.1", f"--secure-port={self.url.rsplit(':', 1)[1]}",
             f"--cert-dir={self.folder / 'certs'}",
@@ -134,10 +130,10 @@ class ControlPlane:
         status = Path(f"/proc/{self._processes['kube-apiserver'].pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
-    def _start(self, name: str, *arguments: str) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                [str(binaries.folder() / name), *arguments], stdout=log, stderr=log
+    def _start(self, program: Program, *arguments: str) -> None:
+        with (self.folder / f"{program.name}.log").open("ab") as log:
+            self._processes[program.name] = subprocess.Popen(
+                [str(binary(program)), *arguments], stdout=log, stderr=log
             )
 
     def _log(self, name: str) -> str:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from scripts.kubernetes.ray_cluster import ROOT
 from serve_app.environment import free_port
 
-CONFIG = ROOT / "kuberay" / "envoy" / "envoy.yaml"
+CONFIG = ROOT / "kuberay" / "base" / "envoy" / "envoy.yaml"
 _ISSUER, _AUDIENCE = "https://platform.voyager.io", "voyager-llm"
 _READY_SECONDS = 20.0
 
@@ -39,7 +39,7 @@ class Gateway:
 
     folder: Path
     port: int
-    _signing_key: bytes
+    signing_key: bytes = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -55,7 +55,7 @@ class Gateway:
         claims = {"iss": _ISSUER, "aud": audience, "sub": subject, "iat": now, "exp": now + seconds}
         head = {"alg": "HS256", "kid": "platform", "typ": "JWT"}
         signed = b".".join(_encoded(json.dumps(part).encode()) for part in (head, claims))
-        signature = hmac.new(self._signing_key, signed, hashlib.sha256).digest()
+        signature = hmac.new(self.signing_key, signed, hashlib.sha256).digest()
         return (signed + b"." + _encoded(signature)).decode()
 
     def client(self, subject: str = "tester") -> httpx.AsyncClient:
@@ -81,7 +81,7 @@ def gateway(folder: Path, http_port: int, grpc_port: int, key: str = "none") -> 
         (folder / name).mkdir(parents=True, exist_ok=True)
     running = Gateway(folder, free_port(), secrets.token_bytes(32))
     _write_certificate(folder / "tls")
-    jwk = {"kty": "oct", "alg": "HS256", "kid": "platform", "k": _encoded(running._signing_key).decode()}
+    jwk = {"kty": "oct", "alg": "HS256", "kid": "platform", "k": _encoded(running.signing_key).decode()}
     (folder / "jwks" / "jwks.json").write_text(json.dumps({"keys": [jwk]}))
     running.set_key(key)
     (folder / "envoy.yaml").write_text(_local(running, http_port, grpc_port))

@@ -285,7 +285,7 @@ def _fail(context: Context, error: Exception) -> None:
     context.set_details(str(fault))
     trailers: list[tuple[str, Any]] = [
         ("grpc-status-details-bin", rpc_status(fault).SerializeToString()),
-        # The same as REST has it, for a gateway that makes REST of this call (kuberay/envoy/envoy.yaml).
+        # The same as REST has it, for a gateway that makes REST of this call (kuberay/base/envoy/envoy.yaml).
         ("voyager-http-status", str(rendering(fault).http)),
         ("voyager-error", json.dumps(orjson.loads(rest_body(fault)))),
     ]
