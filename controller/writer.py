@@ -12,7 +12,7 @@ from typing import Any
 
 from controller.cluster import MANAGER, Observed, path_of
 from controller.status import Status, View, status_of, timestamp
-from voyager_llm.crd.conditions import ConditionType
+from voyager_llm.crd.conditions import ConditionType, Reason
 from voyager_llm.crd.resources import API_VERSION, Resource
 from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
 
@@ -85,11 +85,13 @@ class StatusWriter:
         return True
 
     async def _announce(self, resource: Resource, manifest: Object, before: Status, after: Status) -> None:
-        """An Event for each condition that turned. One that cannot be written is not worth a retry."""
+        """An Event when Ready turned. One that cannot be written is not worth a retry."""
         old = {c["type"]: c["status"] for c in before.get("conditions") or ()}
         for condition in after["conditions"]:
             if condition["type"] != ConditionType.READY or old.get("Ready") == condition["status"]:
                 continue
+            if not old and condition["reason"] == Reason.PENDING:
+                continue  # every new object begins so
             try:
                 await self._api.create(
                     Path("/apis/events.k8s.io/v1", "events", self._api.namespace),
