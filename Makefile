@@ -6,28 +6,37 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # Compiled modules halve the start of every process; some environments turn them off.
 export PYTHONDONTWRITEBYTECODE =
+export VOYAGER_CACHE = $(CACHE)
 UV = $(shell command -v uv 2>/dev/null || echo $(CACHE)/uv/bin/uv)
 
-.PHONY: run test test-fast test-serve check gen bench lock setup clean help
+.PHONY: run test test-fast test-serve test-k8s demo-k8s check gen bench lock setup programs clean help
 
 help:
 	@echo "make run        run the service on this machine (HTTP 8000, gRPC 9000)"
 	@echo "make test       all tests            make test-fast  unit and contract tests, for the inner loop"
 	@echo "make check      linters and types    make gen        generated code, out of proto/"
 	@echo "make bench      benchmarks against the peers (about 15 minutes)"
+	@echo "make test-k8s   everything of Kubernetes, against a real API server"
+	@echo "make demo-k8s   the whole path on this machine: kubectl, controller, Serve, Envoy"
 	@echo "make lock       lock the newest allowed dependencies"
 
 run: setup
 	@exec $(BIN)/voyager-llm up
 
-test: setup
+test: programs
 	$(BIN)/python -m pytest tests
 
-test-fast: setup
+test-fast: programs
 	$(BIN)/python -m pytest tests/unit tests/contract
 
 test-serve: setup
 	$(BIN)/python -m pytest tests/serve
+
+test-k8s: programs
+	$(BIN)/python -m pytest tests/crd tests/controller tests/kuberay tests/kubernetes tests/envoy
+
+demo-k8s: programs
+	@$(BIN)/python -m scripts.kubernetes.demo
 
 check: setup
 	$(BIN)/ruff check .
@@ -44,6 +53,10 @@ bench: setup
 	$(BIN)/python -m benchmarks.run
 
 setup: $(STAMP)
+
+# kube-apiserver, etcd, kubectl, helm and kustomize, built once into CACHE (about six minutes).
+programs: setup
+	@$(BIN)/python -m scripts.kubernetes.binaries >/dev/null
 
 $(STAMP): requirements.lock pyproject.toml scripts/bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \

@@ -1,4 +1,5 @@
-"""Programs of Kubernetes' world, built once out of their Go modules: kube-apiserver, etcd, helm, kustomize.
+"""Programs of Kubernetes' world, built once out of their Go modules: kube-apiserver, etcd, kubectl,
+helm, kustomize.
 
 Versions and hashes stand in the folders beside this file. Building all takes about six minutes on two cores.
 Used by `control_plane.py`, and by the tests of `kuberay/`.
@@ -30,6 +31,7 @@ class Program:
 
 ETCD = Program("etcd", "etcd")
 API_SERVER = Program("kube-apiserver", "apiserver")
+KUBECTL = Program("kubectl", "apiserver", "k8s.io/kubernetes/cmd/kubectl")
 HELM = Program("helm", "helm", "helm.sh/helm/v3/cmd/helm")
 KUSTOMIZE = Program("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
 
@@ -88,5 +90,5 @@ def go() -> str:
 
 
 if __name__ == "__main__":
-    for wanted in (ETCD, API_SERVER, HELM, KUSTOMIZE):
+    for wanted in (ETCD, API_SERVER, KUBECTL, HELM, KUSTOMIZE):
         print(binary(wanted))
