@@ -37,6 +37,8 @@ _DEBOUNCE_S = 0.2
 # How often to look at the data plane: often while a rollout is under way.
 _TICK_S = 10.0
 _ROLLOUT_TICK_S = 1.0
+# For how long after a publication it is looked at often: the first probes of a new model come then.
+_WATCH_S = 30.0
 # How often to LIST without being woken: a watch may have lost something.
 _RELIST_S = 300.0
 # For how long a report stands when the next one does not come.
@@ -80,6 +82,7 @@ class Reconciler:
         self._woken = asyncio.Event()
         self._woken.set()
         self._listed_at = float("-inf")
+        self._published_at = float("-inf")
         self._observed = Observed()
         self._compiled = Compiled(Bundle(), {})
         self._fitting = Fitting(Bundle())
@@ -103,7 +106,9 @@ class Reconciler:
                 continue
             try:
                 outcome = await self.round()
-                failures, pause = 0, _TICK_S if outcome.settled else _ROLLOUT_TICK_S
+                failures = 0
+                calm = outcome.settled and self._clock() - self._published_at > _WATCH_S
+                pause = _TICK_S if calm else _ROLLOUT_TICK_S
             except KubeError as error:
                 failures += 1
                 pause = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2**failures) * random.uniform(0.5, 1.0)
@@ -167,6 +172,7 @@ class Reconciler:
         if text == target.text:
             return False
         await self._publisher.publish(text)
+        self._published_at = self._clock()
         log.warning("published %s: %d definitions", bundle.digest[:12], len(bundle.entries))
         return True
 

@@ -146,7 +146,7 @@ def _evaluation(
         _accepted(verdict),
         Finding(Type.RESOLVED_REFS, as_state(found), verdict.refs, verdict.refs_message),
         Finding(Type.PROGRESSING, "False", Reason.NOT_RUN),
-        Finding(Type.THRESHOLD_MET, as_state(met), Reason.NOT_RUN if met is None else Reason.SCHEDULED),
+        Finding(Type.THRESHOLD_MET, as_state(met), _THRESHOLD[met]),
         Finding(Type.SUSPENDED, as_state(suspended), Reason.SUSPENDED if suspended else Reason.SCHEDULED),
     ]
     findings.append(_ready(findings[:2]))
@@ -158,6 +158,7 @@ def _evaluation(
     return {"phase": phase, **{name: before.get(name) for name in kept}, "issues": issues or None}, findings
 
 
+_THRESHOLD = {None: Reason.NOT_RUN, True: Reason.MINIMUM_REACHED, False: Reason.BELOW_MINIMUM}
 _PARTS = {Kind.MODEL: _model, Kind.PROMPT: _prompt, Kind.EVALUATION: _evaluation}
 
 

@@ -16,7 +16,8 @@ class UsageLedger:
 
     def __init__(self) -> None:
         self._sums: dict[str, int] = {}
-        self._last: dict[tuple[str, str], int] = {}
+        # None: no report came yet, and what replicas counted so far may be in the sums already.
+        self._last: dict[tuple[str, str], int] | None = None
 
     def start_from(self, counted: Mapping[str, int]) -> None:
         """What earlier controllers had written into statuses; only for prompts not known yet."""
@@ -25,15 +26,27 @@ class UsageLedger:
 
     def take(self, report: Report) -> None:
         """Add what the replicas counted since they were seen last."""
-        seen: dict[tuple[str, str], int] = {}
-        for replica in report.replicas:
-            for name, count in replica.prompts.items():
-                key = (replica.replica, name)
+        seen = {
+            (replica.replica, name): count
+            for replica in report.replicas
+            for name, count in replica.prompts.items()
+        }
+        if self._last is None:
+            self._begin(seen)
+        else:
+            for key, count in seen.items():
                 grown = count - self._last.get(key, 0)
                 # A smaller count is a new life of the replica.
-                self._sums[name] = self._sums.get(name, 0) + (grown if grown >= 0 else count)
-                seen[key] = count
+                self._sums[key[1]] = self._sums.get(key[1], 0) + (grown if grown >= 0 else count)
         self._last = seen
 
     def sums(self) -> Mapping[str, int]:
         return self._sums
+
+    def _begin(self, seen: Mapping[tuple[str, str], int]) -> None:
+        """Whichever is more: what was written, or what the replicas that live now have counted."""
+        alive: dict[str, int] = {}
+        for (_, name), count in seen.items():
+            alive[name] = alive.get(name, 0) + count
+        for name, count in alive.items():
+            self._sums[name] = max(self._sums.get(name, 0), count)

@@ -41,6 +41,7 @@ _VALUES: dict[str, tuple[tuple[str, str], ...]] = {
         ("minReplicas: 2\n", "minReplicas: {{ .Values.workers.min }}\n"),
         ("maxReplicas: 8\n", "maxReplicas: {{ .Values.workers.max }}\n"),
     ),
+    "rayjob.yaml": (("image: voyager-llm\n", "image: {{ .Values.image | quote }}\n"),),
     "gateway.yaml": (
         ("image: envoyproxy/envoy:distroless-v1.36.2\n", "image: {{ .Values.gateway.image | quote }}\n"),
         ("replicas: 2\n", "replicas: {{ .Values.gateway.replicas }}\n"),

@@ -244,7 +244,11 @@ async def test_usage_outlives_replicas_and_controllers(harness: Harness) -> None
     harness.reconciler = harness.fresh()
     harness.now += 400
     await harness.round()
-    assert (await harness.status(Kind.PROMPT, "p"))["usage_count"] >= 14
+    assert (await harness.status(Kind.PROMPT, "p"))["usage_count"] == 14  # none is counted twice
+    harness.now += 400
+    harness.dataplane.holds((await harness.published()).digest, p=3)
+    await harness.round(wake=False)
+    assert (await harness.status(Kind.PROMPT, "p"))["usage_count"] == 16
 
 
 async def test_turns_become_events(harness: Harness) -> None:

@@ -132,8 +132,11 @@ def test_the_chart_of_crds_is_accepted(server: Server) -> None:
     assert all(d["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for d in documents)
 
 
-@pytest.mark.parametrize("file", sorted((KUBERAY / "secrets").glob("*.yaml")), ids=lambda path: path.stem)
-def test_secrets_are_accepted_by_their_operators(server: Server, file: Path) -> None:
+_OTHERS = sorted([*(KUBERAY / "secrets").glob("*.yaml"), *(KUBERAY / "reference").glob("*.yaml")])
+
+
+@pytest.mark.parametrize("file", _OTHERS, ids=lambda path: path.stem)
+def test_secrets_and_references_are_accepted(server: Server, file: Path) -> None:
     documents = manifests(file)
     assert documents
     assert [fault for document in documents if (fault := server.fault(document))] == []

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("voyager_llm", "deployments", "evals", "serve_app")
+OURS = ("voyager_llm", "deployments", "evals", "serve_app", "controller")
 
 
-@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md", "docs/kubernetes.md"])
 def test_documents_name_files_that_exist(name: str) -> None:
     text = (ROOT / name).read_text()
     paths = re.findall(
-        r"`((?:voyager_llm|deployments|serve_app|evals|proto|tests|benchmarks|scripts|docs)/[^`*<>\s]*)`",
+        r"`((?:voyager_llm|deployments|serve_app|evals|controller|crds|kuberay|proto|tests|benchmarks|scripts"
+        r"|docs)/[^`*<>\s]*)`",
         text,
     )
     assert paths

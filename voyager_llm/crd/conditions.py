@@ -55,8 +55,9 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     SCHEDULED = "Scheduled"
     NOT_RUN = "NotRun"
+    MINIMUM_REACHED = "MinimumReached"
+    BELOW_MINIMUM = "BelowMinimum"
     READY = "Ready"
-    NOT_READY = "NotReady"
 
 
 class Condition(BaseModel):
