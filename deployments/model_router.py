@@ -109,7 +109,7 @@ class ModelRouter(GrpcMethods):
             replica=serve.get_replica_context().replica_id.unique_id,
             version=config.version,
             published=config.published,
-            models={name: self._statuses.report(name) for name in config.models},
+            models=await self._statuses.reports(),
             prompts=dict(self._meter.prompt_uses),
         )
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 
 from deployments.router import Router
 from deployments.secrets import MountedSecrets
 from voyager_llm.domain.health import EndpointHealth, Phase
+from voyager_llm.domain.model import SecretRef
 from voyager_llm.report import ModelReport
-from voyager_llm.snapshot import SnapshotCell
+from voyager_llm.snapshot import CompiledModel, SnapshotCell
 from voyager_llm.v1 import models_pb2 as pb
+
+# Models reported before requests have their turn.
+_AT_ONCE = 128
 
 
 class StatusBoard:
@@ -24,18 +29,33 @@ class StatusBoard:
     def phase(self, name: str) -> str:
         return self.report(name).phase
 
+    async def reports(self) -> dict[str, ModelReport]:
+        """Every model's report. Lets requests through in between: there may be thousands of models."""
+        models = self._snapshots.current.models
+        keys: dict[SecretRef, tuple[float, bool]] = {}
+        found: dict[str, ModelReport] = {}
+        for number, (name, model) in enumerate(models.items()):
+            reference = model.targets[0].secret
+            if reference is not None and reference not in keys:
+                keys[reference] = (self._secrets.written(reference), not self._secrets.has(reference))
+            written, missing = keys[reference] if reference is not None else (0.0, False)
+            found[name] = self._report(model).model_copy(
+                update={"key_written": written, "key_missing": missing}
+            )
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+        return found
+
     def report(self, name: str) -> ModelReport:
         """A model as this replica sees it; Pending until something was heard of it."""
         model = self._snapshots.current.models.get(name)
-        if model is None:
-            return ModelReport(phase=Phase.PENDING)
-        reference = model.targets[0].secret
-        written = self._secrets.written(reference) if reference is not None else 0.0
-        missing = reference is not None and not self._secrets.has(reference)
+        return ModelReport(phase=Phase.PENDING) if model is None else self._report(model)
+
+    def _report(self, model: CompiledModel) -> ModelReport:
         now = time.monotonic()
         seen = [health for target in model.targets if (health := self._router.health(target)).last_seen]
         if not seen:
-            return ModelReport(phase=Phase.PENDING, key_written=written, key_missing=missing)
+            return ModelReport(phase=Phase.PENDING)
         best = max(seen, key=lambda health: _RANK[health.phase(now)])
         availability = best.availability()
         return ModelReport(
@@ -44,8 +64,6 @@ class StatusBoard:
             latency_ms=round(best.latency_s * 1000, 3) if best.latency_s else None,
             last_seen=time.time() - (now - max(health.last_seen for health in seen)),
             message=next((health.message for health in seen if health.message), ""),
-            key_written=written,
-            key_missing=missing,
         )
 
     def status(self, name: str) -> pb.ModelStatus:
