@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ def _done(path: Path) -> dict[str, dict[str, Any]]:
 
 async def _scored(
     client: httpx.AsyncClient, definition: EvaluationDefinition, examples: Sequence[Example], at_once: int
-) -> Any:
+) -> AsyncGenerator[dict[str, Any]]:
     """Rows as they come: outputs are gathered into batches, each scored by a Ray task."""
     pending: dict[asyncio.Future[Any], list[Output]] = {}
     batch: list[Output] = []
