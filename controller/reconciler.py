@@ -44,6 +44,7 @@ _RELIST_S = 300.0
 # For how long a report stands when the next one does not come.
 _REPORT_TRUST_S = 60.0
 _BACKOFF_S = (1.0, 30.0)
+_STANDBY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Outcome:
     published: bool
     # Whether every replica holds the configuration.
     settled: bool
+    # Whether publishing failed.
+    problem: bool
     statuses_written: int
 
 
@@ -79,8 +82,9 @@ class Reconciler:
         self._usage = UsageLedger()
         self._last_report: Report | None = None
         self._reported_at = float("-inf")
+        # Ends a pause. Apart from `_stale`, so that what failed waits its time out before it is tried again.
         self._woken = asyncio.Event()
-        self._woken.set()
+        self._stale = True
         self._listed_at = float("-inf")
         self._published_at = float("-inf")
         self._observed = Observed()
@@ -91,6 +95,7 @@ class Reconciler:
 
     def wake(self) -> None:
         """Something may have changed: LIST again soon."""
+        self._stale = True
         self._woken.set()
 
     async def run(self) -> None:
@@ -101,30 +106,34 @@ class Reconciler:
             if pause:
                 await self._sleep(pause)
             if self._leadership is not None and not self._leadership.held():
-                pause = 1.0
-                self._woken.set()  # who comes to lead knows nothing yet
+                pause = _STANDBY_S
+                self._stale = True  # who comes to lead knows nothing yet
                 continue
             try:
                 outcome = await self.round()
-                failures = 0
-                calm = outcome.settled and self._clock() - self._published_at > _WATCH_S
-                pause = _TICK_S if calm else _ROLLOUT_TICK_S
             except KubeError as error:
+                log.warning("the round failed: %s", error)
+                outcome = None
+            if outcome is None or outcome.problem:
                 failures += 1
                 pause = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2**failures) * random.uniform(0.5, 1.0)
-                log.warning("the round failed and is tried again in %.0f s: %s", pause, error)
-                self._woken.set()
+                continue
+            failures = 0
+            calm = outcome.settled and self._clock() - self._published_at > _WATCH_S
+            pause = _TICK_S if calm else _ROLLOUT_TICK_S
 
     async def round(self) -> Outcome:
         """One look at everything. Raises `KubeError`; nothing is half done then."""
-        listed = self._woken.is_set() or self._clock() - self._listed_at >= _RELIST_S
+        listed = self._stale or self._clock() - self._listed_at >= _RELIST_S
         published, target, problem = False, None, None
+        self._woken.clear()
         if listed:
-            self._woken.clear()
+            # Before the LIST: what changes while it runs makes it stale again.
+            self._stale = False
             try:
                 self._observed = await observe(self._api)
             except KubeError:
-                self._woken.set()
+                self._stale = True
                 raise
             self._listed_at = self._clock()
             self._usage.start_from(_counted(self._observed))
@@ -136,14 +145,14 @@ class Reconciler:
             published = await self._publish(target)
         except PublishError as error:
             problem = error
-            self._woken.set()
+            self._stale = self._stale or target is None  # nothing could be compiled
             log.warning("not published: %s", error.message)
         report = await self._heard()
         rollout = self._rollout(target, problem, report)
         view = View(self._compiled, rollout, report, self._fitting, self._usage.sums(), self._clock())
         written = await self._writer.write(self._observed, view)
         settled = problem is None and rollout.held.digest == self._compiled.bundle.digest
-        return Outcome(listed, published, settled, written)
+        return Outcome(listed, published, settled, problem is not None, written)
 
     async def _heard(self) -> Report | None:
         """The data plane's report. One that is silent for a moment is as it was."""
