@@ -25,8 +25,9 @@ class Rule:
         return {name: text for name, text in given.items() if text}
 
 
-# Providers whose own address is public: a key must not travel to them in the clear.
-_OPEN_PROVIDERS = "['custom', 'ollama', 'vllm']"
+# Providers that run inside a cluster, where a mesh or nothing encrypts. The addresses of all others are
+# public: a key must not travel to them in the clear.
+OPEN_PROVIDERS = ("custom", "ollama", "vllm")
 
 _URL = (
     Rule(
@@ -62,7 +63,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "endpoints.primary is required when provider is custom",
         ),
         Rule(
-            f"self.provider in {_OPEN_PROVIDERS} || !has(self.endpoints)"
+            f"self.provider in {list(OPEN_PROVIDERS)} || !has(self.endpoints)"
             " || ((!has(self.endpoints.primary) || !self.endpoints.primary.startsWith('http:'))"
             " && (!has(self.endpoints.backup) || !self.endpoints.backup.startsWith('http:')))",
             message_expression="'endpoints must use https when provider is ' + self.provider",

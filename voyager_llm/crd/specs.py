@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from voyager_llm.crd.conditions import Conditions, Timestamp
+from voyager_llm.crd.rules import OPEN_PROVIDERS
 from voyager_llm.domain.evaluation import EvaluationFields, Metric
 from voyager_llm.domain.model import ModelFields
 from voyager_llm.domain.prompt import PromptFields, PromptParameter
@@ -23,9 +24,6 @@ Provider = Literal[
     "mistral", "nvidia_nim", "openrouter", "perplexity", "replicate", "sagemaker", "sambanova",
     "together_ai", "vertex_ai", "watsonx", "xai",
 ]  # fmt: skip
-
-# Providers that run inside a cluster, where a mesh or nothing encrypts.
-_OPEN_PROVIDERS = frozenset({"custom", "ollama", "vllm"})
 
 # A list that the server keeps unique by name, and merges by it.
 _ByName = Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
@@ -42,7 +40,7 @@ class ModelSpec(ModelFields):
     @model_validator(mode="after")
     def _hosted_needs_https(self) -> Self:
         urls = (self.endpoints.primary, self.endpoints.backup)
-        if self.provider not in _OPEN_PROVIDERS and any(url.startswith("http:") for url in urls):
+        if self.provider not in OPEN_PROVIDERS and any(url.startswith("http:") for url in urls):
             raise ValueError(f"endpoints must use https when provider is {self.provider}")
         return self
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from voyager_llm.domain.definition import Kind
+from voyager_llm.errors import VersionConflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ class Record:
     def etag(self) -> str:
         """Changes with every version; for optimistic concurrency."""
         return f"{self.revision}-{self.digest[:12]}"
+
+
+def refuse_stale(current: Record, etag: str) -> None:
+    """Raises `VersionConflict` when an etag was given and is not the current version's."""
+    if etag and etag != current.etag:
+        raise VersionConflict(f"etag is stale; the current one is {current.etag}", "etag")
 
 
 @dataclass(frozen=True, slots=True)

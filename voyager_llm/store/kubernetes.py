@@ -32,7 +32,7 @@ from voyager_llm.errors import (
     VoyagerError,
 )
 from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
-from voyager_llm.store.contract import DefinitionStore, Draft, Record
+from voyager_llm.store.contract import DefinitionStore, Draft, Record, refuse_stale
 
 _CHANGED = "was changed in the cluster at the same time; read it again"
 
@@ -73,8 +73,7 @@ class KubernetesStore:
         if draft.kind not in BY_KIND:
             return await self._history.update(draft, etag)
         current = await self._history.get(draft.kind, draft.name)
-        if etag and etag != current.etag:
-            raise VersionConflict(f"etag is stale; the current one is {current.etag}", "etag")
+        refuse_stale(current, etag)
         if current.digest == draft.digest:
             return current
         await self._refuse_other_content(draft)
@@ -105,8 +104,7 @@ class KubernetesStore:
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
         if kind in BY_KIND:
             current = await self._history.get(kind, name)
-            if etag and etag != current.etag:
-                raise VersionConflict(f"etag is stale; the current one is {current.etag}", "etag")
+            refuse_stale(current, etag)
             api, path = self._api(kind)
             with suppress(NotFound):  # deleted in the cluster already
                 await _ask(kind, name, api.delete(path, object_name(name)))

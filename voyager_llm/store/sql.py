@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from voyager_llm.domain.definition import Kind
 from voyager_llm.errors import AlreadyExists, NotFound, VersionConflict
-from voyager_llm.store.contract import Draft, Record
+from voyager_llm.store.contract import Draft, Record, refuse_stale
 from voyager_llm.store.schema import DEFINITIONS as D
 from voyager_llm.store.schema import VERSIONS as V
 
@@ -79,7 +79,7 @@ class SqlStore:
             async with self._engine.begin() as connection:
                 row = await self._existing(connection, draft.kind, draft.name)
                 current = await self._version(connection, row, row.revision)
-                _refuse_stale(current, etag)
+                refuse_stale(current, etag)
                 if current.digest == draft.digest:
                     return current
                 if (same := await self._same_version(connection, draft)) is not None:
@@ -91,7 +91,7 @@ class SqlStore:
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
         async with self._engine.begin() as connection:
             row = await self._existing(connection, kind, name)
-            _refuse_stale(await self._version(connection, row, row.revision), etag)
+            refuse_stale(await self._version(connection, row, row.revision), etag)
             await connection.execute(update(D).where(_is(kind, name)).values(deleted=1))
 
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
@@ -237,11 +237,6 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def _refuse_stale(current: Record, etag: str) -> None:
-    if etag and etag != current.etag:
-        raise VersionConflict(f"etag is stale; the current one is {current.etag}", "etag")
 
 
 def _is(kind: Kind, name: str) -> Any:
