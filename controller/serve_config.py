@@ -5,6 +5,7 @@ One canonical string, since KubeRay submits anew whenever the string differs. Us
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ def with_bundle(base: dict[str, Any], bundle: Bundle) -> str:
     return text
 
 
+# A round of the reconciler asks for the same text several times, and a large one takes a while to unpack.
+@lru_cache(maxsize=2)
 def bundle_in(text: str) -> Bundle | None:
     """The definitions in a configuration; None where there are none that can be read."""
     try:

@@ -205,7 +205,10 @@ def _secret(definition: ModelDefinition | None, reports: Iterable[ModelReport]) 
     """Whether the replicas can read the key that the model names."""
     reference = definition.authentication.secret_ref if definition is not None else None
     if reference is not None and any(report.key_missing for report in reports):
-        text = f"secret {reference.name}, key {reference.key}, is not mounted"
+        text = (
+            f"secret {reference.name}, key {reference.key}, cannot be read: "
+            "mount it, or let the service's role read it"
+        )
         return Finding(Type.RESOLVED_REFS, "False", Reason.SECRET_NOT_FOUND, text)
     return Finding(Type.RESOLVED_REFS, "True", Reason.RESOLVED)
 

@@ -13,7 +13,7 @@ from deployments.lanes.batching import EmbeddingBatcher
 from deployments.lanes.full import FullLane
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import WireLane
-from deployments.secrets import MountedSecrets
+from deployments.secrets.places import secrets_of
 from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd
 from voyager_llm.errors import UpstreamMisconfigured
 from voyager_llm.settings import Settings
@@ -26,11 +26,11 @@ class ProviderCaller:
     """`Caller` over the three lanes."""
 
     def __init__(self, settings: Settings) -> None:
-        self._secrets = MountedSecrets(settings.secrets_dir)
+        self._secrets = secrets_of(settings)
         self._upstream = Upstream(settings)
-        self._wire = WireLane(self._upstream, self._secrets)
-        self._adapter = AdapterLane(self._upstream, self._secrets)
-        self._full = FullLane(self._secrets)
+        self._wire = WireLane(self._upstream)
+        self._adapter = AdapterLane(self._upstream)
+        self._full = FullLane()
         wait_s = settings.embedding_batch_wait_s
         self._batcher = EmbeddingBatcher(self._alone, wait_s) if wait_s else None
 
@@ -44,31 +44,43 @@ class ProviderCaller:
 
     async def _alone(self, call: Call) -> Answer:
         lane = self._lane(call)
-        key = self._key(call.target)
+        key = await self._key(call.target)
         try:
-            return await lane.call(call)
+            return await lane.call(call, key)
         except UpstreamMisconfigured:
-            if not self._rotated(call.target, key):
+            newer = await self._newer(call.target, key)
+            if newer is None:
                 raise
-            return await lane.call(call)
+            return await lane.call(call, newer)
 
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
         lane = self._lane(call)
-        key = self._key(call.target)
+        key = await self._key(call.target)
         try:
-            async with aclosing(lane.stream(call)) as blocks:
+            async with aclosing(lane.stream(call, key)) as blocks:
                 async for block in blocks:
                     yield block
         except UpstreamMisconfigured:
-            if not self._rotated(call.target, key):
+            newer = await self._newer(call.target, key)
+            if newer is None:
                 raise
-            async with aclosing(lane.stream(call)) as blocks:
+            async with aclosing(lane.stream(call, newer)) as blocks:
                 async for block in blocks:
                     yield block
 
     async def probe(self, target: Target) -> None:
+        key = await self._key(target)
+        try:
+            await self._probe(target, key)
+        except UpstreamMisconfigured:
+            newer = await self._newer(target, key)
+            if newer is None:
+                raise
+            await self._probe(target, newer)
+
+    async def _probe(self, target: Target, key: str) -> None:
         if target.lane is Lane.WIRE:
-            await self._wire.probe(target, _PROBE_SECONDS)
+            await self._wire.probe(target, key, _PROBE_SECONDS)
         elif target.lane is Lane.ADAPTER:
             await self._adapter.probe(target, _PROBE_SECONDS)
         # The full lane has no free question to ask; its health comes from traffic alone.
@@ -82,11 +94,11 @@ class ProviderCaller:
             return self._adapter
         return self._full
 
-    def _key(self, target: Target) -> str:
-        return self._secrets.get(target.secret) if target.secret is not None else ""
+    async def _key(self, target: Target) -> str:
+        return await self._secrets.get(target.secret) if target.secret is not None else ""
 
-    def _rotated(self, target: Target, used: str) -> bool:
-        """Whether the provider's refusal may come from a key that has been replaced since it was read.
+    async def _newer(self, target: Target, used: str) -> str | None:
+        """The key that has replaced the one which the provider refused; None: it has not been replaced.
 
         Of several calls that are refused together, each asks for the key that it used itself."""
-        return target.secret is not None and self._secrets.refresh(target.secret, used)
+        return await self._secrets.newer(target.secret, used) if target.secret is not None else None

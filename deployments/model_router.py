@@ -30,7 +30,7 @@ from deployments.pipeline import Pipeline
 from deployments.prober import Prober
 from deployments.quotas import Quotas
 from deployments.router import Router
-from deployments.secrets import MountedSecrets
+from deployments.secrets.places import secrets_of
 from deployments.status_board import StatusBoard
 from voyager_llm.domain.definition import Kind
 from voyager_llm.ports import Caller, Renderer
@@ -67,7 +67,7 @@ class ModelRouter(GrpcMethods):
         attempts = Attempts(calls, self._router, Quotas(self._hub), self._meter, config)
         self.pipeline = Pipeline(self._snapshots, renders, self._router, attempts, self._meter, config)
         self._prober = Prober(self._snapshots, self._router, calls, config.probe_interval_s)
-        secrets = MountedSecrets(config.secrets_dir)
+        secrets = secrets_of(config)
         self.authenticator = Authenticator(config, secrets)
         self._statuses = StatusBoard(self._snapshots, self._router, secrets)
         self.service = ModelManagerService(self._hub, self.pipeline, RemoteScorer(scorer), self._statuses)

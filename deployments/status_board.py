@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 from deployments.router import Router
-from deployments.secrets import MountedSecrets
+from deployments.secrets.source import Secrets
 from voyager_llm.domain.health import EndpointHealth, Phase
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.report import ModelReport
@@ -21,7 +21,7 @@ _AT_ONCE = 128
 class StatusBoard:
     """Reads the health that this replica's router has seen."""
 
-    def __init__(self, snapshots: SnapshotCell, router: Router, secrets: MountedSecrets) -> None:
+    def __init__(self, snapshots: SnapshotCell, router: Router, secrets: Secrets) -> None:
         self._snapshots = snapshots
         self._router = router
         self._secrets = secrets
@@ -32,15 +32,15 @@ class StatusBoard:
     async def reports(self) -> dict[str, ModelReport]:
         """Every model's report. Lets requests through in between: there may be thousands of models."""
         models = self._snapshots.current.models
-        keys: dict[SecretRef, tuple[float, bool]] = {}
+        keys: dict[SecretRef, float | None] = {}
         found: dict[str, ModelReport] = {}
         for number, (name, model) in enumerate(models.items()):
             reference = model.targets[0].secret
             if reference is not None and reference not in keys:
-                keys[reference] = (self._secrets.written(reference), not self._secrets.has(reference))
-            written, missing = keys[reference] if reference is not None else (0.0, False)
+                keys[reference] = await self._secrets.written(reference)
+            written = keys[reference] if reference is not None else 0.0
             found[name] = self._report(model).model_copy(
-                update={"key_written": written, "key_missing": missing}
+                update={"key_written": written or 0.0, "key_missing": written is None}
             )
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)

@@ -54,12 +54,13 @@ class LeaseSource(Protocol):
 class SecretSource(Protocol):
     """Resolves references to secrets in the process that needs them."""
 
-    def get(self, reference: SecretRef) -> str:
-        """Raises `UpstreamMisconfigured` naming the reference when there is none."""
+    async def get(self, reference: SecretRef) -> str:
+        """Raises `UpstreamMisconfigured` naming the reference when there is none, and
+        `UpstreamUnavailable` when that cannot be known now."""
         ...
 
-    def refresh(self, reference: SecretRef, used: str) -> bool:
-        """Read the secret anew. Whether it differs from the one that was ``used``."""
+    async def newer(self, reference: SecretRef, used: str) -> str | None:
+        """The secret read anew, after the one that was ``used`` was refused. None: it is still that one."""
         ...
 
 

@@ -73,7 +73,7 @@ class HttpIngress:
             await self._open(path, send)
             return
         request = await read_request(scope, receive, self._max_body_bytes)
-        who = self._authenticator.identify(
+        who = await self._authenticator.identify(
             request.header(b"authorization"), request.header(b"x-voyager-user")
         )
         watch = DisconnectWatch(receive)

@@ -42,16 +42,16 @@ class Authenticator:
         self._former_until = 0.0
         self._looked_at = float("-inf")
 
-    def identify(self, authorization: str, user: str) -> Identity:
+    async def identify(self, authorization: str, user: str) -> Identity:
         """``authorization`` is the header's value, ``user`` the name that the caller gives itself
         (``x-voyager-user``). Raises `Unauthenticated`."""
-        if self._key is not None and not self._admits(self._key, authorization):
+        if self._key is not None and not await self._admits(self._key, authorization):
             raise Unauthenticated("give the API key as 'Authorization: Bearer …'")
         return Identity(user[:_MAX_NAME] if user.isprintable() and user else "anonymous")
 
-    def _admits(self, key: SecretRef, authorization: str) -> bool:
+    async def _admits(self, key: SecretRef, authorization: str) -> bool:
         given = authorization.removeprefix("Bearer ").strip()
-        current = self._secrets.get(key)
+        current = await self._secrets.get(key)
         if _equal(given, current):
             return True
         now = self._clock()
@@ -60,10 +60,11 @@ class Authenticator:
         if now - self._looked_at < _LOOK_AGAIN_SECONDS:
             return False
         self._looked_at = now
-        if not self._secrets.refresh(key, current):
+        newer = await self._secrets.newer(key, current)
+        if newer is None:
             return False
         self._former, self._former_until = current, now + OVERLAP_SECONDS
-        return _equal(given, self._secrets.get(key)) or _equal(given, current)
+        return _equal(given, newer) or _equal(given, current)
 
 
 def _equal(given: str, expected: str) -> bool:

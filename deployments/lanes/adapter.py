@@ -28,23 +28,21 @@ from voyager_llm.errors import (
     UpstreamRejected,
     VoyagerError,
 )
-from voyager_llm.ports import SecretSource
 from voyager_llm.snapshot import Target
 
 
 class AdapterLane:
     """Calls providers with a protocol of their own: Anthropic, Gemini, Ollama and others."""
 
-    def __init__(self, upstream: Upstream, secrets: SecretSource) -> None:
+    def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._secrets = secrets
 
     def can_stream(self, target: Target) -> bool:
         return dialect(target.provider, target.model_name).streams
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, key: str) -> Answer:
         spoken = dialect(call.target.provider, call.target.model_name)
-        request = self._outgoing(spoken, call)
+        request = _outgoing(spoken, call, key)
         try:
             async with self._upstream.post(
                 request.url, _headers(request), orjson.dumps(request.body), timeout_s=call.timeout_s
@@ -57,9 +55,9 @@ class AdapterLane:
         answer = _translated(spoken, request, call, body)
         return Answer(answer, read_answer(answer, call.operation))
 
-    async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
+    async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
         spoken = dialect(call.target.provider, call.target.model_name)
-        request = self._outgoing(spoken, call)
+        request = _outgoing(spoken, call, key)
         chunks = _Chunks(spoken, request.parameters, call)
         began = False
         try:
@@ -97,20 +95,20 @@ class AdapterLane:
         if status >= 500:
             raise fault(status, b"", {})
 
-    def _outgoing(self, spoken: Dialect, call: Call) -> Outgoing:
-        body = cast("dict[str, Any]", orjson.loads(call.body))
-        _refuse_remote_media(body)
-        target = call.target
-        key = self._secrets.get(target.secret) if target.secret is not None else ""
-        try:
-            return spoken.outgoing(target.model_name, target.base_url, key, body, call.stream)
-        except VoyagerError:
-            raise
-        except Exception as error:
-            # LiteLLM's adapters raise whatever they meet in a body they cannot translate.
-            raise UpstreamRejected(
-                f"the request cannot be translated for {target.provider}: {type(error).__name__}"
-            ) from error
+
+def _outgoing(spoken: Dialect, call: Call, key: str) -> Outgoing:
+    body = cast("dict[str, Any]", orjson.loads(call.body))
+    _refuse_remote_media(body)
+    target = call.target
+    try:
+        return spoken.outgoing(target.model_name, target.base_url, key, body, call.stream)
+    except VoyagerError:
+        raise
+    except Exception as error:
+        # LiteLLM's adapters raise whatever they meet in a body they cannot translate.
+        raise UpstreamRejected(
+            f"the request cannot be translated for {target.provider}: {type(error).__name__}"
+        ) from error
 
 
 # LiteLLM wants the request that an answer belongs to, and reads nothing of it.

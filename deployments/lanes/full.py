@@ -26,7 +26,6 @@ from voyager_llm.errors import (
     UpstreamUnavailable,
     VoyagerError,
 )
-from voyager_llm.ports import SecretSource
 
 litellm.suppress_debug_info = True
 litellm.drop_params = True
@@ -37,22 +36,19 @@ litellm.num_retries = 0
 class FullLane:
     """Calls anything LiteLLM can call, at LiteLLM's cost."""
 
-    def __init__(self, secrets: SecretSource) -> None:
-        self._secrets = secrets
-
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, key: str) -> Answer:
         try:
-            result: Any = await _FUNCTIONS[call.operation](**self._arguments(call))
+            result: Any = await _FUNCTIONS[call.operation](**_arguments(call, key))
         except Exception as error:
             raise _translated(error) from error
         body = orjson.dumps(result.model_dump(exclude_none=True))
         return Answer(body, read_answer(body, call.operation))
 
-    async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
+    async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
         usage: Usage | None = None
         began = False
         try:
-            chunks: Any = await _FUNCTIONS[call.operation](**self._arguments(call))
+            chunks: Any = await _FUNCTIONS[call.operation](**_arguments(call, key))
             async for chunk in chunks:
                 document: dict[str, Any] = chunk.model_dump(exclude_none=True)
                 if found := usage_of(document):
@@ -71,20 +67,21 @@ class FullLane:
             return
         yield StreamEnd(usage)
 
-    def _arguments(self, call: Call) -> dict[str, Any]:
-        body = cast("dict[str, Any]", orjson.loads(call.body))
-        target = call.target
-        arguments: dict[str, Any] = {
-            **body,
-            "model": f"{target.provider}/{target.model_name}",
-            "timeout": call.total_timeout_s if call.stream else call.timeout_s,
-            "max_retries": 0,
-        }
-        if target.base_url:
-            arguments["api_base"] = target.base_url
-        if target.secret is not None:
-            arguments["api_key"] = self._secrets.get(target.secret)
-        return arguments
+
+def _arguments(call: Call, key: str) -> dict[str, Any]:
+    body = cast("dict[str, Any]", orjson.loads(call.body))
+    target = call.target
+    arguments: dict[str, Any] = {
+        **body,
+        "model": f"{target.provider}/{target.model_name}",
+        "timeout": call.total_timeout_s if call.stream else call.timeout_s,
+        "max_retries": 0,
+    }
+    if target.base_url:
+        arguments["api_base"] = target.base_url
+    if target.secret is not None:
+        arguments["api_key"] = key
+    return arguments
 
 
 _FUNCTIONS: dict[Operation, Any] = {

@@ -22,7 +22,6 @@ from voyager_llm.errors import (
     UpstreamTimeout,
     VoyagerError,
 )
-from voyager_llm.ports import SecretSource
 from voyager_llm.snapshot import Target
 
 _JSON = "application/json"
@@ -31,13 +30,12 @@ _JSON = "application/json"
 class WireLane:
     """Calls OpenAI-compatible providers."""
 
-    def __init__(self, upstream: Upstream, secrets: SecretSource) -> None:
+    def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._secrets = secrets
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: Call, key: str) -> Answer:
         url = _url(call)
-        headers = self._headers(call.target)
+        headers = _headers(call.target, key)
         try:
             async with self._upstream.post(url, headers, call.body, timeout_s=call.timeout_s) as response:
                 body = await self._upstream.read(response)
@@ -47,13 +45,13 @@ class WireLane:
             raise client_fault(error, call.timeout_s) from None
         return Answer(body, read_answer(body, call.operation))
 
-    async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
+    async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
         reader = _StreamReader(call.include_usage)
         began = False
         try:
             async with self._upstream.post(
                 _url(call),
-                self._headers(call.target),
+                _headers(call.target, key),
                 call.body,
                 timeout_s=call.total_timeout_s,
                 idle_s=call.idle_timeout_s,
@@ -80,19 +78,19 @@ class WireLane:
             return
         yield StreamEnd(reader.usage)
 
-    async def probe(self, target: Target, timeout_s: float) -> None:
+    async def probe(self, target: Target, key: str, timeout_s: float) -> None:
         """Any answer below 500 to the list of models shows that the endpoint is alive."""
-        status = await self._upstream.reachable(f"{target.base_url}/models", self._headers(target), timeout_s)
+        status = await self._upstream.reachable(f"{target.base_url}/models", _headers(target, key), timeout_s)
         if status >= 500 or status in (401, 403):
             raise fault(status, b"", {})
 
-    def _headers(self, target: Target) -> dict[str, str]:
-        headers = {"Content-Type": _JSON, "Accept": "*/*"}
-        if target.secret is not None:
-            name = "api-key" if target.auth_type == "api_key" else "Authorization"
-            value = self._secrets.get(target.secret)
-            headers[name] = value if target.auth_type == "api_key" else f"Bearer {value}"
-        return headers
+
+def _headers(target: Target, key: str) -> dict[str, str]:
+    headers = {"Content-Type": _JSON, "Accept": "*/*"}
+    if target.secret is not None:
+        name = "api-key" if target.auth_type == "api_key" else "Authorization"
+        headers[name] = key if target.auth_type == "api_key" else f"Bearer {key}"
+    return headers
 
 
 def _url(call: Call) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from scripts.kubernetes.binaries import API_SERVER, ETCD, Program, binary
+from serve_app.environment import free_ports
 
 _READY_SECONDS = 90.0
 
@@ -140,10 +141,13 @@ class ControlPlane:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read())
 
-    def memory_mb(self) -> float:
-        """Resident memory of the API server."""
-        status = Path(f"/proc/{self._processes['kube-apiserver'].pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    def requests(self, labels: str) -> int:
+        """How many requests the server has answered whose labels, such as ``resource="secrets"``, match
+        the expression."""
+        lines = re.findall(
+            r"^apiserver_request_total{(.*)} ([\d.e+]+)$", self.get("/metrics").decode(), re.MULTILINE
+        )
+        return sum(int(float(count)) for found, count in lines if re.search(labels, found))
 
     def _start(self, program: Program, *arguments: str) -> None:
         with (self.folder / f"{program.name}.log").open("ab") as log:
@@ -160,7 +164,7 @@ def control_plane(folder: Path, users: dict[str, str] | None = None) -> Generato
     """Run one. ``users``: name → group of further entries of the token file, such as
     ``system:serviceaccount:llm:controller`` → ``system:serviceaccounts``."""
     folder.mkdir(parents=True, exist_ok=True)
-    port, etcd_port, peer_port = _free_ports(3)
+    port, etcd_port, peer_port = free_ports(3)
     tokens = {name: secrets.token_hex(16) for name in ("admin", *(users or {}))}
     groups = {"admin": "system:masters", **(users or {})}
     lines = [f'{token},{name},{name},"{groups[name]}"' for name, token in tokens.items()]
@@ -182,11 +186,3 @@ def _private_key() -> bytes:
     """What service account tokens are signed with."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes: list[Any] = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

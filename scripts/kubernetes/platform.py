@@ -176,9 +176,9 @@ async def establish(api: kube.KubeApi, crds: Iterable[Mapping[str, Any]]) -> Non
         await eventually(lambda crd=crd: _served(api, crd))
 
 
-async def install_roles(api: kube.KubeApi) -> None:
+async def install_roles(api: kube.KubeApi, file: Path = ROOT / "kuberay" / "base" / "rbac.yaml") -> None:
     """The roles that we ship, for the accounts that we ship."""
-    for document in manifests(ROOT / "kuberay" / "base" / "rbac.yaml"):
+    for document in manifests(file):
         if document["kind"] == "RoleBinding":
             for subject in document["subjects"]:
                 subject["namespace"] = NAMESPACE

@@ -16,7 +16,7 @@ from deployments.caller import ProviderCaller
 from tests.fake_provider.running import FakeProvider
 from tests.support.calls import DIALECTS, TOOLS, call, collected, model, streamed_text
 from voyager_llm import errors
-from voyager_llm.domain.completion import StreamEnd, Usage
+from voyager_llm.domain.completion import StreamEnd
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import CompiledModel, Lane
 
@@ -24,10 +24,15 @@ TEXT = "Hello from the fake provider"
 
 
 @pytest.fixture
-async def caller(tmp_path: Path) -> AsyncIterator[ProviderCaller]:
-    secret = tmp_path / "provider-key" / "api_key"
-    secret.parent.mkdir()
-    secret.write_text("canary-secret-1")
+def secret(tmp_path: Path) -> Path:
+    path = tmp_path / "provider-key" / "api_key"
+    path.parent.mkdir()
+    path.write_text("canary-secret-1")
+    return path
+
+
+@pytest.fixture
+async def caller(tmp_path: Path, secret: Path) -> AsyncIterator[ProviderCaller]:
     running = ProviderCaller(Settings(secrets_dir=tmp_path))
     yield running
     await running.close()
@@ -211,24 +216,41 @@ async def test_a_secret_with_a_line_break_is_refused(tmp_path: Path, provider: F
     await running.close()
 
 
-async def test_a_rotated_key_is_read_again(tmp_path: Path, provider: FakeProvider) -> None:
-    """A 401 reads the key once more before it counts as a failure."""
-    file = tmp_path / "provider-key" / "api_key"
-    file.parent.mkdir()
-    file.write_text("old")
-    running = ProviderCaller(Settings(secrets_dir=tmp_path))
-    of = at(provider, "openai", "rotation", status=401, fail_first=1)
-    file.write_text("old")
-    await_error = running.call(call(of))
-    file.write_text("old")
+@pytest.mark.parametrize("name", LANES)
+async def test_a_rotated_key_is_read_again(
+    provider: FakeProvider, caller: ProviderCaller, secret: Path, name: str
+) -> None:
+    """A 401 reads the key once more before it counts as a failure; so many calls fail as nobody notices."""
+    of = lane(provider, name, f"rotated-{name}", keys=["canary-secret-1"])
+    await caller.call(call(of))
+    provider.profile(f"rotated-{name}", keys=["canary-secret-2"])
     with pytest.raises(errors.UpstreamMisconfigured):
-        await await_error
-    of = at(provider, "openai", "rotation", status=401, fail_first=1)
-    file.write_text("new")
-    answer = await running.call(call(of))
-    assert answer.usage == Usage(12, 5, 4, 2)
-    assert provider.seen("rotation")["last_headers"]["authorization"] == "Bearer new"
-    await running.close()
+        await caller.call(call(of))  # revoked before it was replaced: nothing helps
+    _rotate(secret, "canary-secret-2")
+    answers = await asyncio.gather(*(caller.call(call(of)) for _ in range(5)))
+    assert all(answer.usage is not None for answer in answers)
+    provider.profile(f"rotated-{name}", keys=["canary-secret-3"])
+    _rotate(secret, "canary-secret-3")
+    blocks, end = await collected(caller.stream(call(of, stream=True)))
+    assert streamed_text(blocks) == TEXT
+    assert end.error is None
+
+
+async def test_a_probe_reads_a_rotated_key_as_well(
+    provider: FakeProvider, caller: ProviderCaller, secret: Path
+) -> None:
+    """Else a model without traffic would look unhealthy after every rotation."""
+    of = at(provider, "openai", "probed", keys=["canary-secret-1"])
+    await caller.probe(of.targets[0])
+    provider.profile("probed", keys=["canary-secret-2"])
+    with pytest.raises(errors.UpstreamMisconfigured):
+        await caller.probe(of.targets[0])
+    _rotate(secret, "canary-secret-2")
+    await caller.probe(of.targets[0])
+
+
+def _rotate(secret: Path, key: str) -> None:
+    secret.write_text(key)
 
 
 async def test_to_cancel_cancels_the_provider(provider: FakeProvider, caller: ProviderCaller) -> None:

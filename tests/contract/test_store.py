@@ -1,4 +1,4 @@
-"""The store's contract, held by SQLite a real Postgres and a real API server."""
+"""The store's contract, held by SQLite, a real Postgres and a real API server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.kubernetes.control_plane import control_plane
-from scripts.kubernetes.platform import admin, install_crds, path_of
+from scripts.kubernetes.platform import path_of
 from tests.support.postgres import running_postgres
 from voyager_llm.crd.resources import RESOURCES
 from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document
@@ -27,15 +26,6 @@ from voyager_llm.store.sql import SqlStore
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KubeApi]:
-    with control_plane(tmp_path_factory.mktemp("plane")) as plane:
-        api = admin(plane)
-        await install_crds(api)
-        yield api
-        await api.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres", "kubernetes"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from voyager_llm.domain.definition import Kind
 from voyager_llm.kube import client as kube
 
 MODELS, PROMPTS = 1000, 2000
+# Requests on our kinds, and on what the controller writes.
+OURS = r'group="(llm\.voyager\.io|ray\.io|events\.k8s\.io)"'
 TEMPLATE = "You are an expert. Answer {{ question }} for customer number %d, briefly and with care. " * 5
 
 
@@ -26,7 +27,7 @@ async def test_a_platform_of_three_thousand_definitions(
     plane: ControlPlane, cluster: kube.KubeApi, dataplane: FakeDataPlane, tmp_path: Path
 ) -> None:
     await _define(cluster)
-    before = _requests(plane)
+    before = plane.requests(OURS)
     generation = (await cluster.get(RAY_SERVICES, "voyager"))["metadata"]["generation"]
     started = time.monotonic()
     controller = RunningController(plane.kubeconfig(CONTROLLER), dataplane.url, tmp_path)
@@ -45,10 +46,10 @@ async def test_a_platform_of_three_thousand_definitions(
         await eventually(told, 120)
         all_told = time.monotonic() - started
         memory = psutil.Process(controller.process.pid).memory_info().rss / 1e6
-        requests = _requests(plane) - before
+        requests = plane.requests(OURS) - before
         publications = (await cluster.get(RAY_SERVICES, "voyager"))["metadata"]["generation"] - generation
         # One more change is one more publication, and touches nothing else.
-        quiet = _requests(plane)
+        quiet = plane.requests(OURS)
         await create(cluster, Kind.MODEL, model("one-more"))
         changed = time.monotonic()
 
@@ -58,7 +59,7 @@ async def test_a_platform_of_three_thousand_definitions(
         await eventually(followed, 60)
         change = time.monotonic() - changed
         await asyncio.sleep(5)
-        after = _requests(plane) - quiet
+        after = plane.requests(OURS) - quiet
     finally:
         controller.stop()
     print(  # noqa: T201
@@ -93,14 +94,3 @@ def _prompt(name: str, number: int) -> dict[str, object]:
     found = prompt(name, template=TEMPLATE.replace("%d", str(number)))
     found["spec"]["parameters"] = [{"name": "question", "required": True}]
     return found
-
-
-def _requests(plane: ControlPlane) -> int:
-    """Requests that the server has answered on our kinds and what the controller writes."""
-    text = plane.get("/metrics").decode()
-    lines = re.findall(r"^apiserver_request_total{(.*)} ([\d.e+]+)$", text, re.MULTILINE)
-    return sum(
-        int(float(count))
-        for labels, count in lines
-        if re.search(r'group="(llm\.voyager\.io|ray\.io|events\.k8s\.io)"', labels)
-    )

@@ -28,16 +28,18 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return
     name = path.split("/", 2)[1]
     record = RECORDS.setdefault(name, Record())
+    headers = {k.decode(): v.decode("latin-1") for k, v in scope["headers"]}
     if scope["method"] == "GET":
         status = record.profile.status if record.profile.status >= 500 else 200
-        await _send(send, status, b'{"object":"list","data":[]}')
+        refused = _key_is_refused(record.profile, headers)
+        await _send(send, 401 if refused else status, b'{"object":"list","data":[]}')
         return
     record.requests += 1
     record.ongoing += 1
     record.most_ongoing = max(record.most_ongoing, record.ongoing)
     record.last_path = path
     record.last_body = body
-    record.last_headers = {k.decode(): v.decode("latin-1") for k, v in scope["headers"]}
+    record.last_headers = headers
     watcher = asyncio.ensure_future(receive())
     try:
         answering = asyncio.ensure_future(_answer(record, path, body, send))
@@ -103,12 +105,14 @@ async def _answer(record: Record, path: str, raw: bytes, send: Any) -> None:
         await _send(send, 200, orjson.dumps(spoken.answer(profile, document)))
 
 
+def _key_is_refused(profile: Profile, headers: dict[str, str]) -> bool:
+    return bool(profile.keys) and not any(key in value for key in profile.keys for value in headers.values())
+
+
 def _refusal(record: Record, raw: bytes) -> int:
     """The status with which the profile refuses a request; 0: it does not."""
     profile = record.profile
-    if profile.keys and not any(
-        key in value for key in profile.keys for value in record.last_headers.values()
-    ):
+    if _key_is_refused(profile, record.last_headers):
         return 401
     if profile.refuse_text and profile.refuse_text in raw.decode():
         return 400

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from scripts.kubernetes.platform import Platform, eventually, manifests, path_of
+from scripts.kubernetes.platform import Platform, eventually, install_roles, manifests, path_of
 from tests.fake_provider.running import FakeProvider
 from tests.support.running import ROOT
 from voyager_llm.crd.resources import AUTHOR, BY_KIND
@@ -206,16 +206,32 @@ async def test_changes_under_load_fail_no_request(
     assert replicas(running) == before
 
 
+SECRETS = kube.Path("/api/v1", "secrets", "llm")
+
+
+@pytest.mark.parametrize("place", ["mounted", "named"])
 async def test_a_key_is_rotated_under_load(
-    running: Platform, api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+    running: Platform, api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider, place: str
 ) -> None:
-    """Old and new key overlap at the provider; the file changes; the old one is revoked: nobody notices."""
+    """Old and new key overlap at the provider; the secret changes; the old one is revoked: nobody notices.
+    The secret is a mounted file, or a Secret that the service's role lets it read by name."""
     name = fresh("rotated")
-    secret = running.secrets / name / "token"
-    secret.parent.mkdir(parents=True)
-    secret.write_text("canary-first-key")
+    secret = name if place == "mounted" else "gemini-api-key"
+    if place == "named":
+        await install_roles(api, ROOT / "kuberay" / "secrets" / "named.yaml")
+
+    async def keep(value: str) -> None:
+        if place == "mounted":
+            file = running.secrets / secret / "token"
+            await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(file.write_text, value)
+        else:
+            body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}}
+            await api.apply(SECRETS, {**body, "stringData": {"token": value}}, "vault", force=True)
+
+    await keep("canary-first-key")
     base = provider.profile(name, keys=["canary-first-key"])
-    reference = {"type": "bearer_token", "secret_ref": {"name": name, "key": "token"}, "rotation_days": 90}
+    reference = {"type": "bearer_token", "secret_ref": {"name": secret, "key": "token"}, "rotation_days": 90}
     await model(api, name, base, authentication=reference)
     await ready(api, Kind.MODEL, name)
     outcomes: Counter[int] = Counter()
@@ -228,7 +244,7 @@ async def test_a_key_is_rotated_under_load(
     before = replicas(running)
     workers = [asyncio.create_task(load()) for _ in range(4)]
     provider.profile(name, keys=["canary-first-key", "canary-second-key"])
-    secret.write_text("canary-second-key")
+    await keep("canary-second-key")
     await asyncio.sleep(1)
     provider.profile(name, keys=["canary-second-key"])
     await asyncio.sleep(2)

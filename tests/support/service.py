@@ -22,7 +22,7 @@ from deployments.pipeline import Pipeline
 from deployments.prompt_renderer import LocalRenderer
 from deployments.quotas import Quotas
 from deployments.router import Router
-from deployments.secrets import MountedSecrets
+from deployments.secrets.places import secrets_of
 from deployments.status_board import StatusBoard
 from evals.scoring import score
 from voyager_llm.catalog import Catalog
@@ -108,7 +108,7 @@ async def start(folder: Path, **overrides: Any) -> LocalService:
     attempts = Attempts(caller, router, Quotas(LocalLeases(cell)), meter, settings)
     pipeline = Pipeline(cell, LocalRenderer(), router, attempts, meter, settings)
     service = ModelManagerService(
-        catalog, pipeline, LocalScorer(), StatusBoard(cell, router, MountedSecrets(folder))
+        catalog, pipeline, LocalScorer(), StatusBoard(cell, router, secrets_of(settings))
     )
 
     async def metrics() -> bytes:
@@ -120,7 +120,7 @@ async def start(folder: Path, **overrides: Any) -> LocalService:
     ingress = HttpIngress(
         OpenAIApi(pipeline, cell),
         Transcoder(service),
-        Authenticator(settings, MountedSecrets(folder)),
+        Authenticator(settings, secrets_of(settings)),
         lambda: True,
         metrics,
         reports,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from deployments.ingress.identity import OVERLAP_SECONDS, Authenticator
-from deployments.secrets import MountedSecrets
+from deployments.secrets.places import MountedFiles
+from deployments.secrets.source import Secrets
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.errors import Unauthenticated
 from voyager_llm.settings import Settings
@@ -20,12 +21,16 @@ class Clock:
         return self.now
 
 
-def admits(authenticator: Authenticator, key: str) -> bool:
+async def admits(authenticator: Authenticator, key: str) -> bool:
     try:
-        authenticator.identify(f"Bearer {key}", "ada")
+        await authenticator.identify(f"Bearer {key}", "ada")
     except Unauthenticated:
         return False
     return True
+
+
+def rotate(secret: Path, key: str) -> None:
+    secret.write_text(key)
 
 
 @pytest.fixture
@@ -36,24 +41,26 @@ def secret(tmp_path: Path) -> Path:
     return path
 
 
-def test_both_keys_are_accepted_for_a_while(secret: Path) -> None:
+async def test_both_keys_are_accepted_for_a_while(secret: Path) -> None:
     clock = Clock()
     settings = Settings(api_key=SecretRef(name="clients", key="key"))
-    authenticator = Authenticator(settings, MountedSecrets(secret.parents[1]), clock)
-    assert admits(authenticator, "one")
-    assert not admits(authenticator, "two")
-    secret.write_text("two")
+    authenticator = Authenticator(settings, Secrets(MountedFiles(secret.parents[1])), clock)
+    assert await admits(authenticator, "one")
+    assert not await admits(authenticator, "two")
+    rotate(secret, "two")
     clock.now += 2
-    assert admits(authenticator, "two")
-    assert admits(authenticator, "one")
+    assert await admits(authenticator, "two")
+    assert await admits(authenticator, "one")
     clock.now += OVERLAP_SECONDS + 1
-    assert not admits(authenticator, "one")
-    assert admits(authenticator, "two")
+    assert not await admits(authenticator, "one")
+    assert await admits(authenticator, "two")
 
 
-def test_wrong_keys_do_not_read_the_secret_each_time(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_wrong_keys_do_not_read_the_secret_each_time(
+    secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = Clock()
-    secrets = MountedSecrets(secret.parents[1])
+    secrets = Secrets(MountedFiles(secret.parents[1]))
     authenticator = Authenticator(Settings(api_key=SecretRef(name="clients", key="key")), secrets, clock)
     reads = 0
     read = Path.read_text
@@ -65,6 +72,6 @@ def test_wrong_keys_do_not_read_the_secret_each_time(secret: Path, monkeypatch: 
 
     monkeypatch.setattr(Path, "read_text", counted)
     for _ in range(100):
-        assert not admits(authenticator, "wrong")
+        assert not await admits(authenticator, "wrong")
         clock.now += 0.01
     assert reads <= 4

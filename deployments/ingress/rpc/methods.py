@@ -49,14 +49,14 @@ class GrpcMethods:
         empty: type[Res],
     ) -> Res:
         try:
-            return await method(request, self._identify(context))
+            return await method(request, await self._identify(context))
         except Exception as error:
             _fail(context, error)
             return empty()
 
-    def _identify(self, context: Context) -> Identity:
+    async def _identify(self, context: Context) -> Identity:
         metadata = dict(context.invocation_metadata())
-        return self.authenticator.identify(
+        return await self.authenticator.identify(
             metadata.get("authorization", ""), metadata.get("x-voyager-user", "")
         )
 
@@ -247,7 +247,7 @@ class GrpcMethods:
         self, request: completions_pb2.GenerateCompletionRequest, grpc_context: Context
     ) -> AsyncGenerator[completions_pb2.StreamCompletionResponse]:
         try:
-            who = self._identify(grpc_context)
+            who = await self._identify(grpc_context)
             async with aclosing(await self.service.StreamCompletion(request, who)) as messages:
                 async for message in messages:
                     yield message

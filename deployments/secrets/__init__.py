@@ -1,0 +1,1 @@
+"""Secrets by reference, read in the process that needs them."""
