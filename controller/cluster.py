@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from voyager_llm.crd.resources import API_VERSION, AUTHOR, RESOURCES, Resource
+from voyager_llm.crd.manifests import age
+from voyager_llm.crd.resources import API_VERSION, RESOURCES, Resource
 from voyager_llm.kube.client import KubeApi, Object, Path
 
 # Owns the fields that the controller applies.
@@ -38,25 +38,5 @@ async def observe(api: KubeApi) -> Observed:
     for resource in RESOURCES:
         found, _ = await api.list(path_of(resource, api.namespace))
         alive = [item for item in found if not item["metadata"].get("deletionTimestamp")]
-        objects[resource.kind] = tuple(sorted(alive, key=_age))
+        objects[resource.kind] = tuple(sorted(alive, key=age))
     return Observed(objects)
-
-
-def author_of(manifest: Mapping[str, Any]) -> str:
-    """Who wrote an object's spec: as the API noted, else the field manager that wrote it last."""
-    metadata = manifest["metadata"]
-    noted: str | None = (metadata.get("annotations") or {}).get(AUTHOR)
-    if noted:
-        return noted
-    writers = [
-        entry
-        for entry in metadata.get("managedFields") or ()
-        if not entry.get("subresource") and "f:spec" in (entry.get("fieldsV1") or {})
-    ]
-    newest = max(writers, key=lambda entry: entry.get("time", ""), default=None)
-    return str(newest["manager"]) if newest else "cluster"
-
-
-def _age(manifest: Object) -> tuple[str, str]:
-    metadata = manifest["metadata"]
-    return metadata.get("creationTimestamp", ""), metadata.get("uid", "")

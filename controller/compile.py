@@ -12,10 +12,11 @@ from functools import lru_cache
 
 import orjson
 
-from controller.cluster import Observed, author_of
+from controller.cluster import Observed
 from voyager_llm.bundle import Bundle, Published, bundle_of
 from voyager_llm.crd.conditions import Reason
-from voyager_llm.crd.resources import BY_KIND, Resource, definition_of, name_of
+from voyager_llm.crd.manifests import author_of, definition_of, name_of
+from voyager_llm.crd.resources import BY_KIND, Resource
 from voyager_llm.domain.definition import Frozen, Kind, document
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.prompt import PromptDefinition

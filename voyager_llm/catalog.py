@@ -16,7 +16,7 @@ from typing import Any
 
 from voyager_llm.bundle import Bundle, Published
 from voyager_llm.compiler import compile_model
-from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document, parse
+from voyager_llm.domain.definition import Frozen, Kind, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import PromptDefinition, next_patch
@@ -24,7 +24,7 @@ from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.errors import FailedPrecondition, InvalidArgument, NotFound, VoyagerError
 from voyager_llm.patch import patched
 from voyager_llm.snapshot import Change, Delta, Entry, PromptVersions, RuntimeConfig
-from voyager_llm.store.contract import DefinitionStore, Draft, Record
+from voyager_llm.store.contract import DefinitionStore, Record, draft_of
 from voyager_llm.templating.render import check_prompt
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Catalog:
         definition = self._valid(kind, given)
         async with self._writing:
             self._refer(definition)
-            record = await self._store.create(_draft(kind, definition, author))
+            record = await self._store.create(draft_of(kind, definition, author))
             await self._written(record, definition)
         return record
 
@@ -107,7 +107,7 @@ class Catalog:
                 changed["version"] = next_patch(await self._latest_version(name))
             definition = self._valid(kind, changed)
             self._refer(definition)
-            record = await self._store.update(_draft(kind, definition, author), etag or current.etag)
+            record = await self._store.update(draft_of(kind, definition, author), etag or current.etag)
             if record.revision != current.revision:
                 await self._written(record, definition)
         return record
@@ -134,7 +134,7 @@ class Catalog:
                 old["version"] = next_patch(await self._latest_version(name))
             definition = self._valid(kind, old)
             self._refer(definition)
-            record = await self._store.update(_draft(kind, definition, author), etag or current.etag)
+            record = await self._store.update(draft_of(kind, definition, author), etag or current.etag)
             if record.revision != current.revision:
                 await self._written(record, definition)
         return record
@@ -161,7 +161,7 @@ class Catalog:
         """Record one definition of a cluster's. None: there is nothing to tell the routers."""
         try:
             definition = self._valid(entry.kind, entry.document)
-            draft = _draft(entry.kind, definition, entry.author)
+            draft = draft_of(entry.kind, definition, entry.author)
             if known is None:
                 record = await self._history.create(draft)
             elif known != draft.digest:
@@ -258,17 +258,6 @@ class Catalog:
         self.config = self.config.apply(delta)
         self._deltas.append(delta)
         await self._publish(delta)
-
-
-def _draft(kind: Kind, definition: Frozen, author: str) -> Draft:
-    return Draft(
-        kind=kind,
-        name=getattr(definition, "name", ""),
-        version=definition.version if isinstance(definition, PromptDefinition) else "",
-        document=document(definition),
-        digest=digest(canonical(definition)),
-        author=author,
-    )
 
 
 def _change(record: Record, definition: Frozen, before: PromptVersions | None) -> Change:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.kubernetes.platform import path_of
+from scripts.kubernetes.control_plane import ControlPlane
+from scripts.kubernetes.platform import admin, path_of
 from tests.support.postgres import running_postgres
 from voyager_llm.crd.resources import RESOURCES
 from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document
@@ -30,7 +31,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres", "kubernetes"])
 async def store(
-    request: pytest.FixtureRequest, tmp_path: Path, postgres: str, cluster: KubeApi
+    request: pytest.FixtureRequest, tmp_path: Path, postgres: str, plane: ControlPlane, cluster: KubeApi
 ) -> AsyncIterator[DefinitionStore]:
     url = postgres if request.param == "postgres" else f"sqlite+aiosqlite:///{tmp_path / 'store.db'}"
     history = SqlStore(url)
@@ -44,8 +45,10 @@ async def store(
     for resource in RESOURCES:
         for found in (await cluster.list(path_of(resource.definition)))[0]:
             await cluster.delete(path_of(resource.definition), found["metadata"]["name"])
-    yield KubernetesStore(lambda: cluster, history)
-    await history.close()
+    clustered = KubernetesStore(lambda: admin(plane), history)
+    await clustered.open()
+    yield clustered
+    await clustered.close()
 
 
 def draft(content: str, *, kind: Kind = Kind.MODEL, name: str = "m", version: str = "") -> Draft:

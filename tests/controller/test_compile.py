@@ -15,7 +15,7 @@ from controller.compile import compile_cluster
 from controller.serve_config import MOST_BYTES, ConfigError, bundle_in, load_base, with_bundle
 from voyager_llm.bundle import Bundle, Published, bundle_of
 from voyager_llm.crd.conditions import Reason
-from voyager_llm.crd.resources import NAME
+from voyager_llm.crd.manifests import NAME
 from voyager_llm.domain.definition import Kind
 
 

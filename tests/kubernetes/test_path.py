@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -17,7 +18,8 @@ import pytest
 from scripts.kubernetes.platform import Platform, eventually, install_roles, manifests, path_of
 from tests.fake_provider.running import FakeProvider
 from tests.support.running import ROOT
-from voyager_llm.crd.resources import AUTHOR, BY_KIND
+from voyager_llm.crd.manifests import AUTHOR
+from voyager_llm.crd.resources import BY_KIND
 from voyager_llm.domain.definition import Kind
 from voyager_llm.kube import client as kube
 from voyager_llm.v1 import models_pb2 as pb
@@ -154,6 +156,38 @@ async def test_what_the_api_creates_is_in_the_cluster(
     with pytest.raises(kube.KubeError):
         await api.get(path_of(Kind.MODEL), name.replace("_", "-"))
     assert (await chat(http, name)).status_code == 404
+
+
+async def test_definitions_are_read_and_written_while_the_controller_is_away(
+    running: Platform, api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    """What was applied is there at once; it serves requests when it is published, or changed by the API."""
+    name = fresh("unwatched")
+    controller = running.controllers[0]
+    controller.send_signal(signal.SIGSTOP)
+    try:
+        await model(api, name, provider.profile(name))
+
+        async def read() -> bool:
+            return (await http.get(f"/api/v1/models/{name}")).status_code == 200
+
+        await eventually(read, 5)
+        listed = (await http.get("/api/v1/models", params={"page_size": 1000})).json()["models"]
+        assert name in {found["name"] for found in listed}
+        assert (await chat(http, name)).status_code == 404
+        await model(api, name, provider.profile(name), capabilities=["json"])
+
+        async def changed() -> bool:
+            return "json" in (await http.get(f"/api/v1/models/{name}")).text
+
+        await eventually(changed, 5)
+        patched = await http.patch(f"/api/v1/models/{name}", json={"parameters": {"max_tokens": 9}})
+        assert patched.status_code == 200, patched.text
+        assert (await api.get(path_of(Kind.MODEL), name))["spec"]["capabilities"] == ["json"]
+        assert (await chat(http, name)).status_code == 200
+    finally:
+        controller.send_signal(signal.SIGCONT)
+    await ready(api, Kind.MODEL, name)
 
 
 async def test_the_clusters_rules_hold_for_the_api(http: httpx.AsyncClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,17 @@ def test_our_package_names_are_ours_alone() -> None:
     owners = importlib.metadata.packages_distributions()
     for name in OURS:
         assert set(owners.get(name, ["voyager-llm"])) == {"voyager-llm"}
+
+
+def test_every_package_is_shipped() -> None:
+    """Several top-level packages must be listed one by one; a forgotten one is missing in the image alone."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = [
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for name in OURS
+        for path in (ROOT / name).rglob("__init__.py")
+    ]
+    assert sorted(listed) == sorted(found)
 
 
 def test_proto_is_no_package() -> None:

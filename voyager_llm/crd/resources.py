@@ -1,7 +1,6 @@
 """The three custom resources as the cluster knows them: names, columns, schema. `make gen` writes `crds/`.
 
-Also translates between a manifest and a definition. Used by `scripts/generate.py`, `controller/` and the
-Kubernetes store.
+Used by `scripts/generate.py`, `controller/` and the Kubernetes store; single objects are `manifests.py`.
 """
 
 from __future__ import annotations
@@ -20,20 +19,13 @@ from voyager_llm.crd.specs import (
     ModelStatus,
     PromptSpec,
     PromptStatus,
-    written_value,
 )
-from voyager_llm.domain.definition import Frozen, Kind, document, parse
-from voyager_llm.domain.evaluation import EvaluationDefinition
-from voyager_llm.domain.model import ModelDefinition
-from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.definition import Frozen, Kind
 
 GROUP = "llm.voyager.io"
 VERSION = "v1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-# On a resource that the API wrote: who asked for it, and under which name, where Kubernetes allows no such.
-AUTHOR = f"{GROUP}/author"
-NAME = f"{GROUP}/name"
 # Whoever really wants no model at all says so on the RayService.
 ALLOW_EMPTY = f"{GROUP}/allow-empty"
 
@@ -101,65 +93,6 @@ EVALUATION = Resource(
 
 RESOURCES: tuple[Resource, ...] = (MODEL, PROMPT, EVALUATION)
 BY_KIND: Mapping[Kind, Resource] = {resource.definition: resource for resource in RESOURCES}
-
-_DEFINITIONS: Mapping[Kind, type[Frozen]] = {
-    Kind.MODEL: ModelDefinition,
-    Kind.PROMPT: PromptDefinition,
-    Kind.EVALUATION: EvaluationDefinition,
-}
-
-
-def definition_of(resource: Resource, manifest: Mapping[str, Any]) -> Frozen:
-    """The definition that an object in the cluster stands for.
-
-    Raises `InvalidArgument`, with the field's path below `spec`: objects older than the schema may break
-    any rule."""
-    spec = parse(resource.spec, manifest.get("spec") or {})
-    return parse(_DEFINITIONS[resource.definition], {**document(spec), "name": name_of(manifest)})
-
-
-def name_of(manifest: Mapping[str, Any]) -> str:
-    """A definition's name: what the API called it, or the object's own."""
-    metadata = manifest["metadata"]
-    annotations: Mapping[str, str] = metadata.get("annotations") or {}
-    return annotations.get(NAME) or metadata["name"]
-
-
-def object_name(name: str) -> str:
-    """The name of the object for a definition's name: Kubernetes knows no capitals or underscores."""
-    return name.lower().replace("_", "-")
-
-
-def manifest_of(kind: Kind, fields: Mapping[str, Any], author: str, namespace: str) -> dict[str, Any]:
-    """An object that holds a definition's document."""
-    resource = BY_KIND[kind]
-    name = str(fields["name"])
-    annotations = {AUTHOR: author}
-    if object_name(name) != name:
-        annotations[NAME] = name
-    spec = {key: value for key, value in fields.items() if key != "name"}
-    if kind is Kind.MODEL and "parameters" in spec:
-        # The document has them even where they are empty; a person would not write them.
-        spec["parameters"] = {k: v for k, v in spec["parameters"].items() if v not in ([], {})}
-    if kind is Kind.PROMPT:
-        spec |= {"name": name, "parameters": [_written(p) for p in spec.get("parameters") or ()]}
-    if kind is Kind.MODEL and spec.get("cost"):
-        spec["cost"] = {k: v if k == "currency" else float(v) for k, v in spec["cost"].items()}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": resource.kind,
-        "metadata": {"name": object_name(name), "namespace": namespace, "annotations": annotations},
-        "spec": spec,
-    }
-
-
-def _written(parameter: Mapping[str, Any]) -> dict[str, Any]:
-    fields = dict(parameter)
-    if "default" in fields:
-        fields["default"] = written_value(fields["default"])
-    if "enum" in fields:
-        fields["enum"] = [written_value(value) for value in fields["enum"]]
-    return fields
 
 
 def custom_resource_definition(resource: Resource) -> dict[str, Any]:

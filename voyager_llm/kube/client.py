@@ -6,7 +6,8 @@ Kubernetes store (`docs/decisions/0009-kubernetes-client.md`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,10 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 
 _PAGE = 500
+# A watch is ended by the server after about this long, and given up when nothing comes, not even a bookmark
+# (one a minute): a connection that died in silence would keep old objects for ever.
+_WATCH_S = (240, 300)
+_WATCH_IDLE_S = 90.0
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
@@ -65,6 +70,7 @@ class KubeApi:
 
     def __init__(self, config: SingleConfig, namespace: str, timeout_s: float = 15.0) -> None:
         self.namespace = namespace
+        self._timeout_s = timeout_s
         self._client = AsyncClient(
             config, ConnectionParams(timeout=httpx2.Timeout(timeout_s), trust_env=False)
         )
@@ -88,18 +94,46 @@ class KubeApi:
                 return found, page["metadata"]["resourceVersion"]
             query["continue"] = more
 
+    async def watch(self, path: Path, version: str) -> AsyncGenerator[tuple[str, Object]]:
+        """Changes after a resource version, until the server ends the watch: (``ADDED``, ``MODIFIED``,
+        ``DELETED`` or ``BOOKMARK``, object). Raises `KubeError` 410 when the server has forgotten that
+        version: LIST again."""
+        query = {
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(random.randint(*_WATCH_S)),
+        }
+        timeout = httpx2.Timeout(self._timeout_s, read=_WATCH_IDLE_S)
+        try:
+            async with self._client.stream("GET", path.of(), params=query, timeout=timeout) as answer:
+                if answer.status_code >= 400:
+                    raise _refusal(answer.status_code, await answer.aread())
+                async for line in _lines(answer.aiter_bytes()):
+                    event = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        raise _refused(event["object"].get("code", 500), event["object"])
+                    yield event["type"], event["object"]
+        except (httpx2.HTTPError, OSError) as error:
+            raise _unreachable(error) from None
+
     async def table(self, path: Path) -> Object:
         """The objects as `kubectl get` shows them: a `meta.k8s.io/v1` Table."""
         return await self._send("GET", path.of(), accept="application/json;as=Table;v=v1;g=meta.k8s.io")
 
-    async def create(self, path: Path, body: Mapping[str, Any], *, strict: bool = False) -> Object:
+    async def create(
+        self, path: Path, body: Mapping[str, Any], manager: str = "", *, strict: bool = False
+    ) -> Object:
         """``strict``: refuse fields that the schema does not know, instead of dropping them."""
-        query = {"fieldValidation": "Strict"} if strict else None
+        query = {"fieldManager": manager} if manager else {}
+        if strict:
+            query["fieldValidation"] = "Strict"
         return await self._send("POST", path.of(), query=query, body=body)
 
-    async def replace(self, path: Path, body: Mapping[str, Any]) -> Object:
+    async def replace(self, path: Path, body: Mapping[str, Any], manager: str = "") -> Object:
         """Refused when ``body`` carries an old resource version."""
-        return await self._send("PUT", path.of(body["metadata"]["name"]), body=body)
+        query = {"fieldManager": manager} if manager else None
+        return await self._send("PUT", path.of(body["metadata"]["name"]), query=query, body=body)
 
     async def delete(self, path: Path, name: str, resource_version: str = "") -> None:
         conditions = {"preconditions": {"resourceVersion": resource_version}} if resource_version else {}
@@ -133,9 +167,7 @@ class KubeApi:
         try:
             answer = await self._client.request(method, path, params=query, content=data, headers=headers)
         except (httpx2.HTTPError, OSError) as error:
-            raise KubeError(
-                0, "Unreachable", f"the API server cannot be reached: {type(error).__name__}"
-            ) from None
+            raise _unreachable(error) from None
         if answer.status_code >= 400:
             raise _refusal(answer.status_code, answer.content)
         return orjson.loads(answer.content)
@@ -155,11 +187,29 @@ def connect(namespace: str, kubeconfig: str = "") -> KubeApi:
     return KubeApi(config, namespace)
 
 
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Lines as JSON knows them: text may hold other characters that Python takes for the end of one."""
+    rest = b""
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line
+
+
+def _unreachable(error: Exception) -> KubeError:
+    return KubeError(0, "Unreachable", f"the API server cannot be reached: {type(error).__name__}")
+
+
 def _refusal(status: int, content: bytes) -> KubeError:
     try:
         document: Any = orjson.loads(content)
     except orjson.JSONDecodeError:
         document = {}
+    return _refused(status, document)
+
+
+def _refused(status: int, document: Mapping[str, Any]) -> KubeError:
+    """An error out of the server's `metav1.Status`."""
     details: Any = document.get("details") or {}
     causes = tuple(
         (str(cause.get("field", "")), str(cause.get("message", ""))) for cause in details.get("causes") or ()

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document
+from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import VersionConflict
 
 
@@ -42,8 +43,10 @@ class Record:
 
 
 def refuse_stale(current: Record, etag: str) -> None:
-    """Raises `VersionConflict` when an etag was given and is not the current version's."""
-    if etag and etag != current.etag:
+    """Raises `VersionConflict` when an etag was given and is not the current version's.
+
+    One of the same content is as good: what stands in a cluster is read before its number is settled."""
+    if etag and etag.rpartition("-")[2] != current.etag.rpartition("-")[2]:
         raise VersionConflict(f"etag is stale; the current one is {current.etag}", "etag")
 
 
@@ -59,7 +62,35 @@ class Draft:
     author: str
 
 
-class DefinitionStore(Protocol):
+def draft_of(kind: Kind, definition: Frozen, author: str) -> Draft:
+    """A definition, ready to be written."""
+    return Draft(
+        kind=kind,
+        name=getattr(definition, "name", ""),
+        version=definition.version if isinstance(definition, PromptDefinition) else "",
+        document=document(definition),
+        digest=digest(canonical(definition)),
+        author=author,
+    )
+
+
+class DefinitionReader(Protocol):
+    """Reads definitions and their history."""
+
+    async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
+        """The current version, or one by its number or semantic version. Raises `NotFound`."""
+        ...
+
+    async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]:
+        """Current versions with names after ``after``, by name."""
+        ...
+
+    async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
+        """Versions with numbers below ``before`` (0: all), newest first. Raises `NotFound`."""
+        ...
+
+
+class DefinitionStore(DefinitionReader, Protocol):
     """Durable definitions with their whole history. What a write returned survives a crash."""
 
     async def open(self) -> None:
@@ -81,18 +112,6 @@ class DefinitionStore(Protocol):
 
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
         """The history stays. Raises `NotFound` and `VersionConflict`."""
-        ...
-
-    async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
-        """The current version, or one by its number or semantic version. Raises `NotFound`."""
-        ...
-
-    async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]:
-        """Current versions with names after ``after``, by name."""
-        ...
-
-    async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
-        """Versions with numbers below ``before`` (0: all), newest first. Raises `NotFound`."""
         ...
 
     async def everything(self) -> Sequence[Record]:

@@ -1,26 +1,27 @@
 """Definitions in a cluster: a write goes to the API server first, as a custom resource, then into history.
 
-The custom resource is the truth; the history (who wrote which version when) stands in the database, and
-reads come from there. What others write into the cluster arrives by the controller and `Catalog.adopt`.
-Routes have no resource and stand in the database alone. Used by the config hub where `VOYAGER_NAMESPACE` is
-set.
+The custom resource is the truth, and reads show it as a watch saw it last (`cluster_view.py`). The history
+(who wrote which version when) stands in the database and follows what is published: it is what is in force,
+and what a restarted service begins with. Routes have no resource and stand in the database alone. Used by the
+config hub where `VOYAGER_NAMESPACE` is set.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from voyager_llm.crd.resources import (
-    API_VERSION,
+from voyager_llm.crd.manifests import (
+    API_MANAGER,
     AUTHOR,
-    BY_KIND,
     NAME,
     definition_of,
     manifest_of,
     object_name,
 )
+from voyager_llm.crd.resources import API_VERSION, BY_KIND
 from voyager_llm.domain.definition import Kind, canonical, digest
 from voyager_llm.errors import (
     AlreadyExists,
@@ -32,7 +33,11 @@ from voyager_llm.errors import (
     VoyagerError,
 )
 from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
-from voyager_llm.store.contract import DefinitionStore, Draft, Record, refuse_stale
+from voyager_llm.store.cluster_view import ClusterView
+from voyager_llm.store.contract import DefinitionReader, DefinitionStore, Draft, Record, refuse_stale
+from voyager_llm.store.live import LiveDefinitions
+
+log = logging.getLogger(__name__)
 
 _CHANGED = "was changed in the cluster at the same time; read it again"
 
@@ -41,17 +46,23 @@ class KubernetesStore:
     """`DefinitionStore` whose current versions are custom resources, over one that keeps the history."""
 
     def __init__(self, connect: Callable[[], KubeApi], history: DefinitionStore) -> None:
-        """``connect`` is called once, when the cluster is first needed. Raises `KubeError`."""
+        """``connect`` is called once, inside the event loop. Raises `KubeError`."""
         self._connect = connect
-        self._connected: KubeApi | None = None
+        self._connected: tuple[KubeApi, LiveDefinitions] | None = None
         self._history = history
 
     async def open(self) -> None:
         await self._history.open()
+        try:
+            self._cluster()
+        except Unavailable as error:
+            log.error("reading from the history alone: %s", error.message)
 
     async def close(self) -> None:
         if self._connected is not None:
-            await self._connected.close()
+            api, live = self._connected
+            await live.close()
+            await api.close()
         await self._history.close()
 
     async def create(self, draft: Draft) -> Record:
@@ -59,35 +70,47 @@ class KubernetesStore:
         `Unavailable` while the API server cannot be reached."""
         if draft.kind not in BY_KIND:
             return await self._history.create(draft)
-        api, path = self._api(draft.kind)
+        api, live = self._cluster()
+        path = _path(api, draft.kind)
         body = _manifest(draft, api.namespace)
-        stored = await _ask(draft.kind, draft.name, api.create(path, body, strict=True))
+        stored = await _ask(draft.kind, draft.name, api.create(path, body, API_MANAGER, strict=True))
         try:
-            return await self._history.create(draft)
+            with suppress(NotFound):  # what was deleted in the cluster a moment ago is deleted here, too
+                await self._history.delete(draft.kind, draft.name)
+            record = await self._history.create(draft)
         except VoyagerError:
             # The history knows better, e.g. that this version had other content before: take it back.
             await _ask(draft.kind, draft.name, api.delete(path, stored["metadata"]["name"]))
             raise
+        await live.saw(draft.kind, stored)
+        return record
 
     async def update(self, draft: Draft, etag: str = "") -> Record:
         if draft.kind not in BY_KIND:
             return await self._history.update(draft, etag)
-        current = await self._history.get(draft.kind, draft.name)
+        api, live = self._cluster()
+        if not await live.known(draft.kind):
+            raise Unavailable("what the cluster holds is not known yet; try again", "", 2.0)
+        seen = live.find(draft.kind, draft.name)
+        current = await self.get(draft.kind, draft.name)
         refuse_stale(current, etag)
         if current.digest == draft.digest:
             return current
         await self._refuse_other_content(draft)
-        api, path = self._api(draft.kind)
+        path = _path(api, draft.kind)
         before = await _ask(draft.kind, draft.name, api.get(path, object_name(draft.name)))
-        if _digest(draft.kind, before) != current.digest:
+        if seen is None or _identity(before) != _identity(seen):
             raise VersionConflict(_CHANGED, "etag")
         body = {
             **before,
             "spec": _manifest(draft, api.namespace)["spec"],
             "metadata": _signed(before, draft),
         }
-        await _ask(draft.kind, draft.name, api.replace(path, body))
-        return await self._history.update(draft, current.etag)
+        stored = await _ask(draft.kind, draft.name, api.replace(path, body, API_MANAGER))
+        await self._catch_up(current)
+        record = await self._history.update(draft)
+        await live.saw(draft.kind, stored)
+        return record
 
     async def _refuse_other_content(self, draft: Draft) -> None:
         """Before the cluster is asked, which knows one version of a prompt only."""
@@ -101,23 +124,36 @@ class KubernetesStore:
                         "version",
                     )
 
+    async def _catch_up(self, current: Record) -> None:
+        """Record a version that stood in the cluster alone, before the next one follows it."""
+        draft = Draft(
+            current.kind, current.name, current.version, current.document, current.digest, current.author
+        )
+        try:
+            await self._history.update(draft)
+        except NotFound:
+            await self._history.create(draft)
+
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
-        if kind in BY_KIND:
-            current = await self._history.get(kind, name)
-            refuse_stale(current, etag)
-            api, path = self._api(kind)
-            with suppress(NotFound):  # deleted in the cluster already
-                await _ask(kind, name, api.delete(path, object_name(name)))
-        await self._history.delete(kind, name, etag)
+        if kind not in BY_KIND:
+            await self._history.delete(kind, name, etag)
+            return
+        refuse_stale(await self.get(kind, name), etag)
+        api, live = self._cluster()
+        with suppress(NotFound):  # deleted in the cluster already
+            await _ask(kind, name, api.delete(_path(api, kind), object_name(name)))
+        with suppress(NotFound):  # never recorded
+            await self._history.delete(kind, name)
+        await live.gone(kind, name)
 
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
-        return await self._history.get(kind, name, revision, version)
+        return await (await self._reader(kind)).get(kind, name, revision, version)
 
     async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]:
-        return await self._history.page(kind, after, limit)
+        return await (await self._reader(kind)).page(kind, after, limit)
 
     async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
-        return await self._history.history(kind, name, before, limit)
+        return await (await self._reader(kind)).history(kind, name, before, limit)
 
     async def everything(self) -> Sequence[Record]:
         return await self._history.everything()
@@ -125,14 +161,24 @@ class KubernetesStore:
     async def digests(self) -> Mapping[tuple[Kind, str], str]:
         return await self._history.digests()
 
-    def _api(self, kind: Kind) -> tuple[KubeApi, Path]:
+    def _cluster(self) -> tuple[KubeApi, LiveDefinitions]:
         if self._connected is None:
             try:
-                self._connected = self._connect()
+                api = self._connect()
             except KubeError as error:
                 raise Unavailable(error.message, "", 5.0) from None
-        api = self._connected
-        return api, Path(f"/apis/{API_VERSION}", BY_KIND[kind].plural, api.namespace)
+            self._connected = api, LiveDefinitions(api)
+        return self._connected
+
+    async def _reader(self, kind: Kind) -> DefinitionReader:
+        """Where a kind is read: the history alone, where the cluster has no such kind or was never seen."""
+        if kind in BY_KIND and self._connected is not None and await self._connected[1].known(kind):
+            return ClusterView(self._connected[1], self._history)
+        return self._history
+
+
+def _path(api: KubeApi, kind: Kind) -> Path:
+    return Path(f"/apis/{API_VERSION}", BY_KIND[kind].plural, api.namespace)
 
 
 async def _ask(kind: Kind, name: str, work: Awaitable[Any]) -> Any:
@@ -165,6 +211,11 @@ def _manifest(draft: Draft, namespace: str) -> Object:
     if _digest(draft.kind, body) not in ("", draft.digest):
         raise InvalidArgument("cannot be kept in the cluster without loss; a price may have too many digits")
     return body
+
+
+def _identity(manifest: Object) -> tuple[str, int]:
+    """The same for objects of the same spec: a status changes the resource version, too."""
+    return manifest["metadata"]["uid"], manifest["metadata"]["generation"]
 
 
 def _signed(before: Object, draft: Draft) -> dict[str, Any]:
