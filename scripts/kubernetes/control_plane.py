@@ -13,6 +13,7 @@ import secrets
 import signal
 import ssl
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Generator
@@ -126,6 +127,26 @@ class ControlPlane:
     def pause(self, name: str, *, on: bool) -> None:
         """Freeze a process, or let it go on."""
         self._processes[name].send_signal(signal.SIGSTOP if on else signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def slowed(self, name: str, share: float) -> Generator[None]:
+        """Let a process run for a share of the time only, in turns of half a second."""
+        done = threading.Event()
+
+        def throttle() -> None:
+            while not done.is_set():
+                self.pause(name, on=True)
+                done.wait(0.5 * (1 - share))
+                self.pause(name, on=False)
+                done.wait(0.5 * share)
+
+        thread = threading.Thread(target=throttle, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def compact(self) -> None:
         """Let etcd forget its history: a watch that wants to go on from before is answered 410 (Gone)."""

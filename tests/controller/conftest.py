@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,12 @@ from scripts.kubernetes.platform import (
     install_roles,
     path_of,
 )
+from tests.support.controllers import RunningController
 from tests.support.dataplane import FakeDataPlane
 from voyager_llm.crd.resources import RESOURCES
 from voyager_llm.kube import client as kube
+
+LEASES = kube.Path("/apis/coordination.k8s.io/v1", "leases", NAMESPACE)
 
 
 @pytest.fixture(scope="package")
@@ -41,10 +45,13 @@ async def prepared(plane: ControlPlane) -> AsyncIterator[kube.KubeApi]:
 
 @pytest.fixture
 async def cluster(prepared: kube.KubeApi) -> kube.KubeApi:
-    """The cluster as admin, without definitions and with an untouched RayService."""
+    """The cluster as admin, without definitions, with an untouched RayService, and led by nobody: no test
+    waits for the lease of a controller that the one before it killed."""
     for resource in RESOURCES:
         for found in (await prepared.list(path_of(resource.definition)))[0]:
             await prepared.delete(path_of(resource.definition), found["metadata"]["name"])
+    for lease in (await prepared.list(LEASES))[0]:
+        await prepared.delete(LEASES, lease["metadata"]["name"])
     service = await prepared.get(RAY_SERVICES, "voyager")
     service["spec"].pop("serveConfigV2", None)
     service["metadata"].pop("managedFields", None)
@@ -66,3 +73,18 @@ def dataplane() -> Iterator[FakeDataPlane]:
     running = FakeDataPlane()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def kubeconfig(plane: ControlPlane) -> Path:
+    return plane.kubeconfig(CONTROLLER)
+
+
+@pytest.fixture
+def controller(
+    kubeconfig: Path, cluster: kube.KubeApi, dataplane: FakeDataPlane, tmp_path: Path
+) -> Iterator[RunningController]:
+    running = RunningController(kubeconfig, dataplane.url, tmp_path)
+    yield running
+    running.stop()
+    assert "Traceback" not in running.log.read_text(), running.log.read_text()[-3000:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.leases import DURATION_S, Leadership
+from tests.controller.conftest import LEASES
 from voyager_llm.kube import client as kube
 
 
@@ -17,19 +18,9 @@ class Clock:
 
 
 NAME = "voyager-llm-controller"
-LEASES = kube.Path("/apis/coordination.k8s.io/v1", "leases", "llm")
-
-
-async def fresh(cluster: kube.KubeApi) -> None:
-    try:
-        await cluster.delete(LEASES, NAME)
-    except kube.KubeError as error:
-        if error.status != 404:
-            raise
 
 
 async def test_one_leads_and_the_other_takes_over(cluster: kube.KubeApi, account: kube.KubeApi) -> None:
-    await fresh(cluster)
     clock = Clock()
     one, two = (Leadership(account, NAME, name, clock) for name in ("one", "two"))
     assert await one.attempt()
@@ -48,7 +39,6 @@ async def test_one_leads_and_the_other_takes_over(cluster: kube.KubeApi, account
 
 
 async def test_renewing_keeps_the_other_away(cluster: kube.KubeApi, account: kube.KubeApi) -> None:
-    await fresh(cluster)
     clock = Clock()
     one, two = (Leadership(account, NAME, name, clock) for name in ("one", "two"))
     for _ in range(10):
@@ -59,7 +49,6 @@ async def test_renewing_keeps_the_other_away(cluster: kube.KubeApi, account: kub
 
 
 async def test_who_leaves_lets_go_at_once(cluster: kube.KubeApi, account: kube.KubeApi) -> None:
-    await fresh(cluster)
     one, two = (Leadership(account, NAME, name) for name in ("one", "two"))
     assert await one.attempt()
     await one.release()

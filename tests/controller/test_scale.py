@@ -1,9 +1,10 @@
-"""1,000 models and 2,000 prompts: one publication, one status each, then silence. Prints its figures."""
+"""1,000 models and 2,000 prompts: one publication, one status each, then silence."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -24,7 +25,11 @@ TEMPLATE = "You are an expert. Answer {{ question }} for customer number %d, bri
 
 
 async def test_a_platform_of_three_thousand_definitions(
-    plane: ControlPlane, cluster: kube.KubeApi, dataplane: FakeDataPlane, tmp_path: Path
+    plane: ControlPlane,
+    cluster: kube.KubeApi,
+    dataplane: FakeDataPlane,
+    tmp_path: Path,
+    figures: Callable[[str], None],
 ) -> None:
     await _define(cluster)
     before = plane.requests(OURS)
@@ -62,8 +67,8 @@ async def test_a_platform_of_three_thousand_definitions(
         after = plane.requests(OURS) - quiet
     finally:
         controller.stop()
-    print(  # noqa: T201
-        f"\n{MODELS} models, {PROMPTS} prompts: published after {converged:.1f} s, {publications} time(s); "
+    figures(
+        f"{MODELS} models, {PROMPTS} prompts: published after {converged:.1f} s, {publications} time(s); "
         f"all statuses after {all_told:.1f} s, {requests} requests; the controller holds {memory:.0f} MB. "
         f"One more model: published after {change:.1f} s, {after} requests."
     )

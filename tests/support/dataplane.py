@@ -15,10 +15,15 @@ class FakeDataPlane:
 
     def __init__(self) -> None:
         self.replicas: dict[str, ReplicaReport] | None = {}
+        # While it is cleared, whoever asks waits; `asked` says that somebody did.
+        self.answers, self.asked = threading.Event(), threading.Event()
+        self.answers.set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                outer.asked.set()
+                outer.answers.wait(60)
                 found = outer.replicas
                 body = Report(replicas=tuple((found or {}).values())).model_dump_json().encode()
                 self.send_response(200 if found is not None else 503)
@@ -48,5 +53,6 @@ class FakeDataPlane:
         }
 
     def stop(self) -> None:
+        self.answers.set()
         self._server.shutdown()
         self._server.server_close()
