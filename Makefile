@@ -54,7 +54,7 @@ bench: setup
 
 setup: $(STAMP)
 
-# kube-apiserver, etcd, kubectl, helm and kustomize, built once into CACHE (about six minutes).
+# kube-apiserver, etcd, kubectl, helm, kustomize and KubeRay's operator, built once into CACHE (eight minutes).
 programs: setup
 	@$(BIN)/python -m scripts.kubernetes.binaries >/dev/null
 

@@ -68,13 +68,15 @@ class RayServicePublisher:
         service = await self._service()
         status: Object = service.get("status") or {}
         observed = status.get("observedGeneration", 0) >= service["metadata"].get("generation", 0)
-        applications: Any = (status.get("activeServiceStatus") or {}).get("applicationStatuses") or {}
-        application: Any = applications.get(APPLICATION) or {}
+        application = _application(status, "activeServiceStatus")
         annotations = service["metadata"].get("annotations") or {}
         return Target(
             text=service["spec"].get("serveConfigV2") or "",
             running=observed and application.get("status") == "RUNNING",
-            message=_state(application) if observed else "KubeRay has not seen it yet",
+            # A new cluster is pending until it serves.
+            message=_state(application or _application(status, "pendingServiceStatus"))
+            if observed
+            else "KubeRay has not seen it yet",
             allow_empty=annotations.get(ALLOW_EMPTY) == "true",
         )
 
@@ -106,6 +108,12 @@ class RayServicePublisher:
         except KubeError as error:
             text = f"there is no RayService {self._name}" if error.status == 404 else str(error)
             raise PublishError(Reason.PUBLISH_FAILED, text) from None
+
+
+def _application(status: Object, cluster: str) -> Object:
+    """Our application on one of a RayService's two clusters; empty where it is not."""
+    applications: Any = (status.get(cluster) or {}).get("applicationStatuses") or {}
+    return applications.get(APPLICATION) or {}
 
 
 class ServeRestPublisher:

@@ -76,7 +76,8 @@ class EmbeddedLLM:
         self._stopping.set()
         if self._process is not None:
             self._process.terminate()
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def wait_until_ready(self, timeout_s: float) -> bool:
         """Whether it answered within ``timeout_s`` seconds."""

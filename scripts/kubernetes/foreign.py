@@ -50,15 +50,21 @@ PROMETHEUS = Source(
 
 def crds(source: Source) -> list[dict[str, Any]]:
     """The CustomResourceDefinitions of a source. Raises `RuntimeError` when they are not what they were."""
+    found = documents(source, source.files)
+    return [document for document in found if document["kind"] == "CustomResourceDefinition"]
+
+
+def documents(source: Source, files: str) -> list[dict[str, Any]]:
+    """What stands in some files of a source. Raises `RuntimeError` when there are none."""
     folder = _download(source)
     found = [
         document
-        for path in sorted(folder.glob(source.files))
+        for path in sorted(folder.glob(files))
         for document in yaml.safe_load_all(path.read_text())
-        if document and document.get("kind") == "CustomResourceDefinition"
+        if document
     ]
     if not found:
-        raise RuntimeError(f"{source.module} has no CRDs at {source.files}")
+        raise RuntimeError(f"{source.module} has nothing at {files}")
     return found
 
 

@@ -1,76 +1,79 @@
-"""Stands in for KubeRay where no kubelet runs: submits a RayService's configuration, and writes its status.
+"""KubeRay's own operator, as a process, for a cluster whose nodes `nodes.py` stands in for.
 
-It does what KubeRay's operator does with a running cluster: when the `serveConfigV2` string differs from the
-one submitted last, it is PUT to the dashboard; what Serve says becomes the status. Used by tests and the
-demo.
+It makes pods, services and the token as in any cluster, and submits a RayService's configuration to the Ray
+cluster of this machine, which it takes for the head pod's. Used by `platform.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import Any
+import base64
+import os
+import subprocess
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path as FilePath
+from urllib.parse import urlsplit
 
-import httpx
-
+from scripts.kubernetes.binaries import OPERATOR, binary
+from scripts.kubernetes.nodes import Kubelets, Network
 from scripts.kubernetes.ray_cluster import RayCluster
-from voyager_llm.kube.client import KubeApi, KubeError, Path
+from voyager_llm.kube.client import KubeApi, Path
 
-log = logging.getLogger(__name__)
-
-_POLL_S = 0.5
-_SERVE = "/api/serve/applications/"
+_DASHBOARD, _SERVE = 8265, 8000
+_TOKEN_SECONDS = 60.0
 
 
-class KubeRayStandIn:
-    """Serves one RayService with one running Ray cluster."""
+class KubeRay:
+    """A running operator."""
 
-    def __init__(self, api: KubeApi, name: str, cluster: RayCluster) -> None:
+    def __init__(self, api: KubeApi, network: Network) -> None:
         self._api = api
-        self._name = name
-        self._path = Path("/apis/ray.io/v1", "rayservices", api.namespace)
-        self._client = httpx.AsyncClient(
-            base_url=cluster.dashboard,
-            headers={"authorization": f"Bearer {cluster.token}"},
-            timeout=30,
-            trust_env=False,
-        )
-        self._submitted = ""
-        # How often a configuration was PUT.
-        self.submissions = 0
+        self._network = network
 
-    async def run(self) -> None:
-        """For ever; cancel to stop."""
-        try:
+    async def token(self, service: str) -> str:
+        """The token that KubeRay made for the Ray cluster of a RayService. Raises `TimeoutError`."""
+        async with asyncio.timeout(_TOKEN_SECONDS):
             while True:
-                try:
-                    await self.step()
-                except (KubeError, httpx.HTTPError) as error:
-                    log.info("tried again: %s", error)
-                await asyncio.sleep(_POLL_S)
-        finally:
-            await self._client.aclose()
+                secrets, _ = await self._api.list(Path("/api/v1", "secrets", self._api.namespace))
+                for secret in secrets:
+                    token = secret["data"].get("auth_token")
+                    if token and secret["metadata"]["name"].startswith(f"{service}-"):
+                        return base64.b64decode(token).decode()
+                await asyncio.sleep(0.2)
 
-    async def step(self) -> None:
-        """Submit what is new, and write the status where it differs."""
-        service = await self._api.get(self._path, self._name)
-        text: str = service["spec"].get("serveConfigV2") or ""
-        if text and text != self._submitted:
-            answer = await self._client.put(
-                _SERVE, content=text, headers={"content-type": "application/json"}
-            )
-            answer.raise_for_status()
-            self._submitted = text
-            self.submissions += 1
-        details: dict[str, Any] = (await self._client.get(_SERVE)).json()
-        applications = {
-            name: {"status": found.get("status", ""), "message": found.get("message", "")}
-            for name, found in (details.get("applications") or {}).items()
-        }
-        status = {
-            "observedGeneration": service["metadata"]["generation"],
-            "activeServiceStatus": {"applicationStatuses": applications},
-        }
-        before: dict[str, Any] = service.get("status") or {}
-        if {name: before.get(name) for name in status} != status:
-            await self._api.merge(self._path, self._name, {"status": status}, "status")
+    def give(self, ray: RayCluster) -> None:
+        """This is what the head pod runs."""
+        dashboard = urlsplit(ray.dashboard).port
+        assert dashboard is not None
+        self._network.routes = {_DASHBOARD: dashboard, _SERVE: ray.http_port}
+
+
+@asynccontextmanager
+async def kuberay(api: KubeApi, kubeconfig: FilePath, log: FilePath) -> AsyncGenerator[KubeRay]:
+    """Run the operator in the namespace of ``api`` (as administrator) under the account of ``kubeconfig``."""
+    network = Network()
+    proxy = await network.start()
+    kubelets = asyncio.create_task(Kubelets(api).run())
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HTTP_PROXY": proxy, "NO_PROXY": "127.0.0.1"}
+    process = await asyncio.to_thread(_start, api.namespace, environment, log)
+    try:
+        yield KubeRay(api, network)
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait)
+        kubelets.cancel()
+        with suppress(asyncio.CancelledError):
+            await kubelets
+        await network.stop()
+
+
+def _start(namespace: str, environment: Mapping[str, str], log: FilePath) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [
+                binary(OPERATOR), f"--watch-namespace={namespace}", "--enable-leader-election=false",
+                "--metrics-addr=0", "--health-probe-bind-address=0",
+            ],
+            env=environment, stdout=output, stderr=output,
+        )  # fmt: skip

@@ -1,6 +1,6 @@
 """The product on one machine as a cluster runs it: API server, Ray, controller, our CRDs and roles.
 
-Only KubeRay is stood in for. `make demo-k8s` and `tests/kubernetes/` run this.
+KubeRay's operator runs, too; only nodes are stood in for. `make demo-k8s` and `tests/kubernetes/` run this.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import yaml
 
 from scripts.kubernetes import foreign
 from scripts.kubernetes.control_plane import ControlPlane, control_plane
-from scripts.kubernetes.kuberay import KubeRayStandIn
+from scripts.kubernetes.kuberay import kuberay
 from scripts.kubernetes.ray_cluster import ROOT, RayCluster, ray_cluster
 from voyager_llm.crd.resources import BY_KIND, GROUP, RESOURCES, VERSION
 from voyager_llm.domain.definition import Kind
@@ -30,8 +30,10 @@ NAMESPACE = "llm"
 RAY_SERVICES = kube.Path("/apis/ray.io/v1", "rayservices", NAMESPACE)
 CONTROLLER = f"system:serviceaccount:{NAMESPACE}:voyager-llm-controller"
 SERVICE = f"system:serviceaccount:{NAMESPACE}:voyager-llm-service"
-USERS = {CONTROLLER: "system:serviceaccounts", SERVICE: "system:serviceaccounts"}
+KUBERAY = "system:serviceaccount:kuberay:kuberay-operator"
+USERS: dict[str, str] = dict.fromkeys((CONTROLLER, SERVICE, KUBERAY), "system:serviceaccounts")
 
+_ROLES = ROOT / "kuberay" / "base" / "rbac.yaml"
 _CRDS = kube.Path("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions")
 _NAMESPACES = kube.Path("/api/v1", "namespaces")
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -41,6 +43,7 @@ _PATHS = {
     "Role": kube.Path(_RBAC, "roles", NAMESPACE),
     "RoleBinding": kube.Path(_RBAC, "rolebindings", NAMESPACE),
     "ClusterRole": kube.Path(_RBAC, "clusterroles"),
+    "ClusterRoleBinding": kube.Path(_RBAC, "clusterrolebindings"),
 }
 
 
@@ -51,7 +54,6 @@ class Platform:
     folder: Path
     plane: ControlPlane
     ray: RayCluster
-    kuberay: KubeRayStandIn
     controllers: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
 
     @property
@@ -82,6 +84,12 @@ class Platform:
                 )
             )  # fmt: skip
 
+    def stop_controllers(self) -> None:
+        for process in self.controllers:
+            process.terminate()
+        for process in self.controllers:
+            process.wait(timeout=30)
+
 
 @asynccontextmanager
 async def platform(
@@ -92,37 +100,36 @@ async def platform(
     say("starting the API server …")
     with control_plane(folder / "plane", USERS) as plane:
         api = admin(plane)
-        await install_crds(api)
-        await install_roles(api)
-        await install_rayservice(api)
-        service = {
-            "VOYAGER_NAMESPACE": NAMESPACE,
-            "VOYAGER_KUBECONFIG": str(plane.kubeconfig(SERVICE, NAMESPACE)),
-            "VOYAGER_DATA_DIR": str(folder / "data"),
-            "VOYAGER_SECRETS_DIR": str(folder / "secrets"),
-            "VOYAGER_FAST_DRAIN": "1",
-            "VOYAGER_PROBE_INTERVAL_S": "3",
-            **(settings or {}),
-        }
-        say("starting Ray …")
-        with ray_cluster(folder / "ray", service) as ray:
-            kuberay = KubeRayStandIn(api, "voyager", ray)
-            running = Platform(folder, plane, ray, kuberay)
-            submitting = asyncio.create_task(kuberay.run())
-            say("starting the controller; it deploys the service …")
-            running.start_controller()
-            try:
-                await eventually(lambda: _ready(api), 180)
-                yield running
-            finally:
-                submitting.cancel()
-                with suppress(asyncio.CancelledError):
-                    await submitting
-                for process in running.controllers:
-                    process.terminate()
-                for process in running.controllers:
-                    process.wait(timeout=30)
-                await api.close()
+        try:
+            for install in (install_crds, install_roles, install_kuberay, install_rayservice):
+                await install(api)
+            say("starting KubeRay and Ray …")
+            operator_config = plane.kubeconfig(KUBERAY, NAMESPACE)
+            async with kuberay(api, operator_config, folder / "kuberay.log") as operator:
+                service = {**_service_settings(folder, plane), **(settings or {})}
+                with ray_cluster(folder / "ray", service, await operator.token("voyager")) as ray:
+                    operator.give(ray)
+                    running = Platform(folder, plane, ray)
+                    say("starting the controller; it deploys the service …")
+                    running.start_controller()
+                    try:
+                        await eventually(lambda: _ready(api), 180)
+                        yield running
+                    finally:
+                        running.stop_controllers()
+        finally:
+            await api.close()
+
+
+def _service_settings(folder: Path, plane: ControlPlane) -> dict[str, str]:
+    return {
+        "VOYAGER_NAMESPACE": NAMESPACE,
+        "VOYAGER_KUBECONFIG": str(plane.kubeconfig(SERVICE, NAMESPACE)),
+        "VOYAGER_DATA_DIR": str(folder / "data"),
+        "VOYAGER_SECRETS_DIR": str(folder / "secrets"),
+        "VOYAGER_FAST_DRAIN": "1",
+        "VOYAGER_PROBE_INTERVAL_S": "3",
+    }
 
 
 async def _ready(api: kube.KubeApi) -> bool:
@@ -176,7 +183,7 @@ async def establish(api: kube.KubeApi, crds: Iterable[Mapping[str, Any]]) -> Non
         await eventually(lambda crd=crd: _served(api, crd))
 
 
-async def install_roles(api: kube.KubeApi, file: Path = ROOT / "kuberay" / "base" / "rbac.yaml") -> None:
+async def install_roles(api: kube.KubeApi, file: Path = _ROLES) -> None:
     """The roles that we ship, for the accounts that we ship."""
     for document in manifests(file):
         if document["kind"] == "RoleBinding":
@@ -185,25 +192,25 @@ async def install_roles(api: kube.KubeApi, file: Path = ROOT / "kuberay" / "base
         await api.create(_PATHS[document["kind"]], document)
 
 
+async def install_kuberay(api: kube.KubeApi) -> None:
+    """KubeRay's own role for its operator, and a namespace that refuses pods which may do too much."""
+    role = foreign.documents(foreign.KUBERAY, "config/rbac/role.yaml")
+    subject = {"kind": "ServiceAccount", "name": "kuberay-operator", "namespace": "kuberay"}
+    for document in role:
+        await api.create(_PATHS[document["kind"]], document)
+    name = role[0]["metadata"]["name"]
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+    await api.create(_PATHS["ClusterRoleBinding"], binding)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    await api.merge(_NAMESPACES, NAMESPACE, {"metadata": {"labels": labels}})
+
+
 async def install_rayservice(api: kube.KubeApi) -> None:
-    """KubeRay's RayService CRD, and one RayService without a configuration."""
-    await establish(
-        api, [crd for crd in foreign.crds(foreign.KUBERAY) if crd["spec"]["names"]["kind"] == "RayService"]
-    )
-    template = {"spec": {"containers": [{"name": "ray", "image": "voyager-llm"}]}}
-    workers = {"groupName": "workers", "replicas": 0, "minReplicas": 0, "maxReplicas": 1}
-    service = {
-        "apiVersion": "ray.io/v1",
-        "kind": "RayService",
-        "metadata": {"name": "voyager"},
-        "spec": {
-            "rayClusterConfig": {
-                "headGroupSpec": {"rayStartParams": {}, "template": template},
-                "workerGroupSpecs": [{**workers, "rayStartParams": {}, "template": template}],
-            }
-        },
-    }
-    await api.create(RAY_SERVICES, service)
+    """KubeRay's CRDs, and the RayService that we ship, which has no configuration yet."""
+    await establish(api, foreign.crds(foreign.KUBERAY))
+    documents = manifests(ROOT / "kuberay" / "base" / "rayservice.yaml")
+    await api.create(RAY_SERVICES, next(d for d in documents if d["kind"] == "RayService"))
 
 
 async def _established(api: kube.KubeApi, crd: Mapping[str, Any]) -> bool:

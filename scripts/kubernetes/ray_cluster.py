@@ -53,11 +53,12 @@ class RayCluster:
 
 
 @contextmanager
-def ray_cluster(folder: Path, settings: Mapping[str, str]) -> Generator[RayCluster]:
-    """Run one. ``settings``: `VOYAGER_*` variables of the service's replicas."""
+def ray_cluster(folder: Path, settings: Mapping[str, str], token: str = "") -> Generator[RayCluster]:
+    """Run one. ``settings``: `VOYAGER_*` variables of the service's replicas. ``token``: what its dashboard
+    wants; by default a new one."""
     folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="voyager-llm-"))
-    dashboard, token = free_port(), secrets.token_hex(16)
+    dashboard, token = free_port(), token or secrets.token_hex(16)
     (folder / "ray-token").write_text(token)
     environment = {
         **os.environ,

@@ -1,1 +1,1 @@
-"""The whole path: custom resource → controller → RayService → Serve → request. Real but for KubeRay."""
+"""Custom resource → controller → RayService → KubeRay → Serve → request: all of it real, but for nodes."""

@@ -1,4 +1,4 @@
-"""One platform for all tests here: API server, our roles, a Ray cluster, KubeRay's stand-in, a controller."""
+"""One platform for all tests here: API server, our roles, a Ray cluster, KubeRay's operator, a controller."""
 
 from __future__ import annotations
 

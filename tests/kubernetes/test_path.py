@@ -1,4 +1,4 @@
-"""From `kubectl apply` to a completion and back, with every process real but KubeRay's."""
+"""From `kubectl apply` to a completion and back, with every process real but kubelets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from scripts.kubernetes.platform import Platform, eventually, install_roles, manifests, path_of
+from scripts.kubernetes.platform import RAY_SERVICES, Platform, eventually, install_roles, manifests, path_of
 from tests.fake_provider.running import FakeProvider
 from tests.support.running import ROOT
 from voyager_llm.crd.manifests import AUTHOR
@@ -306,6 +306,29 @@ async def test_no_secret_is_anywhere(running: Platform, api: kube.KubeApi, http:
     texts += [file.read_bytes().decode("latin-1") for file in files if "etcd" not in file.parts]
     assert len(texts) > 10
     assert not any("canary" in text for text in texts)
+
+
+async def test_kuberay_takes_a_change_in_place(
+    running: Platform, api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    """Its own operator: pods that a restricted namespace admits, one Ray cluster whatever is defined, and a
+    status that keeps up, which the controller reads back."""
+    clusters = kube.Path("/apis/ray.io/v1", "rayclusters", "llm")
+    pods = kube.Path("/api/v1", "pods", "llm")
+    services = kube.Path("/api/v1", "services", "llm")
+    before = [found["metadata"]["name"] for found in (await api.list(clusters))[0]]
+    assert len(before) == 1
+    groups = Counter(pod["metadata"]["labels"]["ray.io/node-type"] for pod in (await api.list(pods))[0])
+    assert groups == {"head": 1, "worker": 2}
+    names = {found["metadata"]["name"] for found in (await api.list(services))[0]}
+    assert "voyager-serve-svc" in names  # where the controller and the gateway look for the service
+    name = fresh("in-place")
+    await model(api, name, provider.profile(name))
+    await ready(api, Kind.MODEL, name)
+    service = await api.get(RAY_SERVICES, "voyager")
+    assert service["status"]["observedGeneration"] == service["metadata"]["generation"]
+    assert (await chat(http, name)).status_code == 200
+    assert [found["metadata"]["name"] for found in (await api.list(clusters))[0]] == before
 
 
 async def test_the_path_takes_seconds(
