@@ -1,7 +1,7 @@
 """`make demo-k8s`: the whole path on one machine, told as it happens.
 
-A real API server, the controller, KubeRay, Ray Serve and Envoy; nodes are stood in for, and a stand-in provider
-answers. Applies the specification's YAML, completes through Envoy, and rotates a key under load.
+A real API server, the controller, KubeRay, Ray Serve and Envoy; nodes are stood in for, and so is a provider.
+Applies the specification's YAML, completes through Envoy, and rotates a key under load.
 """
 
 from __future__ import annotations
