@@ -13,7 +13,7 @@ import pytest
 from scripts.kubernetes.control_plane import ControlPlane
 from scripts.kubernetes.platform import NAMESPACE, SERVICE, eventually, path_of
 from tests.contract.test_store import draft
-from voyager_llm.crd.manifests import author_of
+from voyager_llm.crd.manifests import NAME, author_of
 from voyager_llm.crd.resources import BY_KIND, RESOURCES
 from voyager_llm.domain.definition import Kind
 from voyager_llm.errors import NotFound, Unavailable, VersionConflict
@@ -156,6 +156,10 @@ async def test_what_is_invalid_counts_as_its_last_good_version(
     current = await store.get(Kind.PROMPT, "p")
     assert (current.version, current.document["template"]) == ("1.0.0", "one")
     assert [record.name for record in await store.page(Kind.PROMPT, "", 10)] == ["p"]
+    assert await store.update(draft("one", kind=Kind.PROMPT, name="p", version="1.0.0")) == current
+    assert (await cluster.get(path_of(Kind.PROMPT), "p"))["spec"]["template"] == "one"  # mended by itself
+    await kubectl(cluster, Kind.PROMPT, "p", version="1.1.0", template="{{ broken")
+    await asyncio.sleep(0.5)
     mended = await store.update(draft("two", kind=Kind.PROMPT, name="p", version="1.2.0"), current.etag)
     assert mended.revision == 2
     assert (await cluster.get(path_of(Kind.PROMPT), "p"))["spec"]["template"] == "two"
@@ -198,6 +202,20 @@ async def test_pages_hold_both_old_and_new(cluster: kube.KubeApi, store: Kuberne
     while page := await store.page(Kind.MODEL, names[-1] if names else "", 2):
         names += [record.name for record in page]
     assert names == ["Upper_Case", "a", "b", "c", "e"]
+
+
+async def test_an_object_may_have_another_name_than_its_definition(
+    cluster: kube.KubeApi, store: KubernetesStore
+) -> None:
+    spec = {"provider": "openai", "model_name": "one"}
+    metadata = {"name": "other", "annotations": {NAME: "Mine"}}
+    head = {"apiVersion": "llm.voyager.io/v1", "kind": "ModelDefinition", "metadata": metadata}
+    await cluster.create(path_of(Kind.MODEL), {**head, "spec": spec})
+    seen = await shows(lambda: store.get(Kind.MODEL, "Mine"), model_name="one")
+    await store.update(draft("two", name="Mine"), seen.etag)
+    assert (await cluster.get(path_of(Kind.MODEL), "other"))["spec"]["model_name"] == "two"
+    await store.delete(Kind.MODEL, "Mine")
+    assert (await cluster.list(path_of(Kind.MODEL)))[0] == []
 
 
 async def test_reads_outlive_the_api_server(

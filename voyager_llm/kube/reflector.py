@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.5, 30.0)
 _GONE = 410
+_FORBIDDEN = frozenset({401, 403})
 
 
 class Reflector:
@@ -46,12 +47,21 @@ class Reflector:
                 if error.status == _GONE:
                     self._version = ""
                 else:
-                    log.info("watching %s: %s", self._path.plural, error)
-                await asyncio.sleep(self._pause_s())
-                self._failures += 1
+                    level = logging.WARNING if error.status in _FORBIDDEN else logging.INFO
+                    log.log(level, "watching %s: %s", self._path.plural, error)
+            except Exception:
+                # Whatever the server sent: a watch that ended in silence would show old objects for ever.
+                log.exception("watching %s", self._path.plural)
+                self._version = ""
+            else:
+                continue
+            await asyncio.sleep(self._pause_s())
+            self._failures += 1
 
     async def listed(self, seconds: float) -> bool:
         """Whether the objects are known; waits for that."""
+        if self._listed.is_set():
+            return True
         try:
             async with asyncio.timeout(seconds):
                 await self._listed.wait()

@@ -94,12 +94,15 @@ class KubernetesStore:
         seen = live.find(draft.kind, draft.name)
         current = await self.get(draft.kind, draft.name)
         refuse_stale(current, etag)
-        if current.digest == draft.digest:
+        if seen is None:
+            raise VersionConflict(_CHANGED, "etag")
+        # The current version may be the last good one of an object that is invalid now: then it is written.
+        if draft.digest == current.digest == _digest(draft.kind, seen):
             return current
         await self._refuse_other_content(draft)
         path = _path(api, draft.kind)
-        before = await _ask(draft.kind, draft.name, api.get(path, object_name(draft.name)))
-        if seen is None or _identity(before) != _identity(seen):
+        before = await _ask(draft.kind, draft.name, api.get(path, seen["metadata"]["name"]))
+        if _identity(before) != _identity(seen):
             raise VersionConflict(_CHANGED, "etag")
         body = {
             **before,
@@ -140,11 +143,13 @@ class KubernetesStore:
             return
         refuse_stale(await self.get(kind, name), etag)
         api, live = self._cluster()
+        seen = live.find(kind, name)
+        own = seen["metadata"]["name"] if seen is not None else object_name(name)
         with suppress(NotFound):  # deleted in the cluster already
-            await _ask(kind, name, api.delete(_path(api, kind), object_name(name)))
+            await _ask(kind, name, api.delete(_path(api, kind), own))
         with suppress(NotFound):  # never recorded
             await self._history.delete(kind, name)
-        await live.gone(kind, name)
+        await live.gone(kind, own)
 
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
         return await (await self._reader(kind)).get(kind, name, revision, version)

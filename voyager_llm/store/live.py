@@ -9,13 +9,13 @@ import asyncio
 import bisect
 from collections.abc import Mapping, Sequence
 
-from voyager_llm.crd.manifests import age, name_of, object_name
+from voyager_llm.crd.manifests import age, name_of
 from voyager_llm.crd.resources import API_VERSION, RESOURCES, Resource
 from voyager_llm.domain.definition import Kind
 from voyager_llm.kube.client import KubeApi, Object, Path
 from voyager_llm.kube.reflector import Reflector
 
-# How long a read waits for the first LIST, and a write for the watch to show it.
+# How long after the start reads wait for the first LIST, and how long a write waits for the watch to show it.
 _FIRST_LIST_S = 5.0
 _SEEN_S = 2.0
 
@@ -25,6 +25,7 @@ class LiveDefinitions:
 
     def __init__(self, api: KubeApi) -> None:
         self._kinds = {resource.definition: _Kind(api, resource) for resource in RESOURCES}
+        self._started = asyncio.get_running_loop().time()
         self._watching = [asyncio.create_task(kind.reflector.run()) for kind in self._kinds.values()]
 
     async def close(self) -> None:
@@ -33,8 +34,9 @@ class LiveDefinitions:
         await asyncio.gather(*self._watching, return_exceptions=True)
 
     async def known(self, kind: Kind) -> bool:
-        """Whether it is known what the cluster holds of a kind; waits a moment at the start."""
-        return await self._kinds[kind].reflector.listed(_FIRST_LIST_S)
+        """Whether it is known what the cluster holds of a kind; waits for that at the start alone."""
+        waited = asyncio.get_running_loop().time() - self._started
+        return await self._kinds[kind].reflector.listed(max(0.0, _FIRST_LIST_S - waited))
 
     def find(self, kind: Kind, name: str) -> Object | None:
         """The object that defines a name; of several, the oldest."""
@@ -56,10 +58,10 @@ class LiveDefinitions:
 
         await reflector.until(shown, _SEEN_S)
 
-    async def gone(self, kind: Kind, name: str) -> None:
-        """Wait for the watch to show that an object was deleted."""
+    async def gone(self, kind: Kind, own_name: str) -> None:
+        """Wait for the watch to show that the object of this name was deleted."""
         reflector = self._kinds[kind].reflector
-        await reflector.until(lambda: object_name(name) not in reflector.objects, _SEEN_S)
+        await reflector.until(lambda: own_name not in reflector.objects, _SEEN_S)
 
 
 class _Kind:
