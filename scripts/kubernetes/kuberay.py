@@ -25,11 +25,30 @@ _TOKEN_SECONDS = 60.0
 
 
 class KubeRay:
-    """A running operator."""
+    """The operator, and the network through which it sees the cluster."""
 
-    def __init__(self, api: KubeApi, network: Network) -> None:
+    def __init__(self, api: KubeApi, network: Network, environment: Mapping[str, str], log: FilePath) -> None:
         self._api = api
         self._network = network
+        self._environment = environment
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    binary(OPERATOR), f"--watch-namespace={self._api.namespace}",
+                    "--enable-leader-election=false", "--metrics-addr=0", "--health-probe-bind-address=0",
+                ],
+                env=self._environment, stdout=output, stderr=output,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        """-9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     async def token(self, service: str) -> str:
         """The token that KubeRay made for the Ray cluster of a RayService. Raises `TimeoutError`."""
@@ -56,24 +75,13 @@ async def kuberay(api: KubeApi, kubeconfig: FilePath, log: FilePath) -> AsyncGen
     proxy = await network.start()
     kubelets = asyncio.create_task(Kubelets(api).run())
     environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HTTP_PROXY": proxy, "NO_PROXY": "127.0.0.1"}
-    process = await asyncio.to_thread(_start, api.namespace, environment, log)
+    running = KubeRay(api, network, environment, log)
+    await asyncio.to_thread(running.start)
     try:
-        yield KubeRay(api, network)
+        yield running
     finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait)
+        running.kill()
         kubelets.cancel()
         with suppress(asyncio.CancelledError):
             await kubelets
         await network.stop()
-
-
-def _start(namespace: str, environment: Mapping[str, str], log: FilePath) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [
-                binary(OPERATOR), f"--watch-namespace={namespace}", "--enable-leader-election=false",
-                "--metrics-addr=0", "--health-probe-bind-address=0",
-            ],
-            env=environment, stdout=output, stderr=output,
-        )  # fmt: skip

@@ -20,7 +20,7 @@ import yaml
 
 from scripts.kubernetes import foreign
 from scripts.kubernetes.control_plane import ControlPlane, control_plane
-from scripts.kubernetes.kuberay import kuberay
+from scripts.kubernetes.kuberay import KubeRay, kuberay
 from scripts.kubernetes.ray_cluster import ROOT, RayCluster, ray_cluster
 from voyager_llm.crd.resources import BY_KIND, GROUP, RESOURCES, VERSION
 from voyager_llm.domain.definition import Kind
@@ -54,6 +54,7 @@ class Platform:
     folder: Path
     plane: ControlPlane
     ray: RayCluster
+    operator: KubeRay
     controllers: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
 
     @property
@@ -109,7 +110,7 @@ async def platform(
                 service = {**_service_settings(folder, plane), **(settings or {})}
                 with ray_cluster(folder / "ray", service, await operator.token("voyager")) as ray:
                     operator.give(ray)
-                    running = Platform(folder, plane, ray)
+                    running = Platform(folder, plane, ray, operator)
                     say("starting the controller; it deploys the service …")
                     running.start_controller()
                     try:

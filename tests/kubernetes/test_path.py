@@ -331,6 +331,34 @@ async def test_kuberay_takes_a_change_in_place(
     assert [found["metadata"]["name"] for found in (await api.list(clusters))[0]] == before
 
 
+async def test_kuberay_dies_under_load(
+    running: Platform, api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    """-9. It remembers nothing of what it submitted, and does so again: no request fails, no replica is
+    replaced, and what was defined meanwhile arrives."""
+    name = fresh("orphaned")
+    await model(api, name, provider.profile(name))
+    await ready(api, Kind.MODEL, name)
+    before = replicas(running)
+    outcomes: Counter[int] = Counter()
+    done = asyncio.Event()
+
+    async def load() -> None:
+        while not done.is_set():
+            outcomes[(await chat(http, name)).status_code] += 1
+
+    workers = [asyncio.create_task(load()) for _ in range(4)]
+    running.operator.kill()
+    await model(api, f"{name}-2", provider.profile(name))
+    await asyncio.sleep(3)
+    running.operator.start()
+    await ready(api, Kind.MODEL, f"{name}-2", 60)
+    done.set()
+    await asyncio.gather(*workers)
+    assert set(outcomes) == {200}, outcomes
+    assert replicas(running) == before
+
+
 async def test_the_path_takes_seconds(
     api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
 ) -> None:
