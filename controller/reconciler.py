@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from voyager_llm.bundle import Bundle
 from voyager_llm.crd.conditions import Reason
 from voyager_llm.crd.resources import ALLOW_EMPTY
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.retry import backoff_s
 from voyager_llm.kube.client import KubeApi, KubeError
 from voyager_llm.report import Report
 
@@ -116,7 +116,7 @@ class Reconciler:
                 outcome = None
             if outcome is None or outcome.problem:
                 failures += 1
-                pause = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2**failures) * random.uniform(0.5, 1.0)
+                pause = backoff_s(failures, *_BACKOFF_S)
                 continue
             failures = 0
             calm = outcome.settled and self._clock() - self._published_at > _WATCH_S

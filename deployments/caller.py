@@ -5,8 +5,9 @@ Bound into the router's process (topology `fused`) or wrapped by a deployment (`
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from typing import TypeVar
 
 from deployments.lanes.adapter import AdapterLane
 from deployments.lanes.batching import EmbeddingBatcher
@@ -18,6 +19,8 @@ from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd
 from voyager_llm.errors import UpstreamMisconfigured
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import Lane, Target
+
+T = TypeVar("T")
 
 _PROBE_SECONDS = 5.0
 
@@ -44,14 +47,7 @@ class ProviderCaller:
 
     async def _alone(self, call: Call) -> Answer:
         lane = self._lane(call)
-        key = await self._key(call.target)
-        try:
-            return await lane.call(call, key)
-        except UpstreamMisconfigured:
-            newer = await self._newer(call.target, key)
-            if newer is None:
-                raise
-            return await lane.call(call, newer)
+        return await self._with_key(call.target, lambda key: lane.call(call, key))
 
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
         lane = self._lane(call)
@@ -69,14 +65,18 @@ class ProviderCaller:
                     yield block
 
     async def probe(self, target: Target) -> None:
+        await self._with_key(target, lambda key: self._probe(target, key))
+
+    async def _with_key(self, target: Target, attempt: Callable[[str], Awaitable[T]]) -> T:
+        """Attempt with the target's key, and once more where that has been replaced meanwhile."""
         key = await self._key(target)
         try:
-            await self._probe(target, key)
+            return await attempt(key)
         except UpstreamMisconfigured:
             newer = await self._newer(target, key)
             if newer is None:
                 raise
-            await self._probe(target, newer)
+            return await attempt(newer)
 
     async def _probe(self, target: Target, key: str) -> None:
         if target.lane is Lane.WIRE:

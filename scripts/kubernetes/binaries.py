@@ -2,8 +2,7 @@
 helm, kustomize, KubeRay's operator.
 
 Versions and hashes stand in the folders beside this file. Building all takes about eight minutes on two
-cores.
-Used by `control_plane.py`, and by the tests of `kuberay/`.
+cores. Used by `control_plane.py`, by `kuberay.py`, and by the tests of `kuberay/`.
 """
 
 from __future__ import annotations

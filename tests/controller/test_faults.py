@@ -8,7 +8,6 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -46,11 +45,10 @@ async def generation(api: kube.KubeApi) -> int:
 async def told(api: kube.KubeApi) -> int:
     """How many models have a status of their current generation."""
     found, _ = await api.list(path_of(Kind.MODEL))
-    return sum((item.get("status") or {}).get("observedGeneration") == _generation(item) for item in found)
-
-
-def _generation(item: dict[str, Any]) -> int:
-    return item["metadata"]["generation"]
+    return sum(
+        (item.get("status") or {}).get("observedGeneration") == item["metadata"]["generation"]
+        for item in found
+    )
 
 
 async def all_told(api: kube.KubeApi, number: int, limit_s: float = 60.0) -> None:

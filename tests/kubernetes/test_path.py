@@ -6,7 +6,8 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -85,6 +86,30 @@ def replicas(running: Platform) -> set[int]:
         except psutil.Error:
             continue
     return found
+
+
+@asynccontextmanager
+async def undisturbed_load(
+    running: Platform, http: httpx.AsyncClient, name: str
+) -> AsyncGenerator[Counter[int]]:
+    """Requests all the while, of which none may fail, by replicas of which none may be replaced. Yields their
+    statuses so far."""
+    before = replicas(running)
+    outcomes: Counter[int] = Counter()
+    done = asyncio.Event()
+
+    async def load() -> None:
+        while not done.is_set():
+            outcomes[(await chat(http, name)).status_code] += 1
+
+    workers = [asyncio.create_task(load()) for _ in range(4)]
+    try:
+        yield outcomes
+    finally:
+        done.set()
+        await asyncio.gather(*workers)
+    assert set(outcomes) == {200}, outcomes
+    assert replicas(running) == before
 
 
 async def test_kubectl_apply_becomes_a_completion(
@@ -219,25 +244,13 @@ async def test_changes_under_load_fail_no_request(
     name = fresh("steady")
     await model(api, name, provider.profile(name))
     await ready(api, Kind.MODEL, name)
-    before = replicas(running)
-    outcomes: Counter[int] = Counter()
-    done = asyncio.Event()
-
-    async def load() -> None:
-        while not done.is_set():
-            outcomes[(await chat(http, name)).status_code] += 1
-
-    workers = [asyncio.create_task(load()) for _ in range(4)]
-    for i in range(30):
-        await model(api, f"{name}-{i % 5}", provider.profile(name), parameters={"max_tokens": i + 1})
-        await asyncio.sleep(0.2)
-    for i in range(5):
-        await ready(api, Kind.MODEL, f"{name}-{i}")
-    done.set()
-    await asyncio.gather(*workers)
-    assert set(outcomes) == {200}
+    async with undisturbed_load(running, http, name) as outcomes:
+        for i in range(30):
+            await model(api, f"{name}-{i % 5}", provider.profile(name), parameters={"max_tokens": i + 1})
+            await asyncio.sleep(0.2)
+        for i in range(5):
+            await ready(api, Kind.MODEL, f"{name}-{i}")
     assert outcomes[200] > 100
-    assert replicas(running) == before
 
 
 SECRETS = kube.Path("/api/v1", "secrets", "llm")
@@ -268,24 +281,12 @@ async def test_a_key_is_rotated_under_load(
     reference = {"type": "bearer_token", "secret_ref": {"name": secret, "key": "token"}, "rotation_days": 90}
     await model(api, name, base, authentication=reference)
     await ready(api, Kind.MODEL, name)
-    outcomes: Counter[int] = Counter()
-    done = asyncio.Event()
-
-    async def load() -> None:
-        while not done.is_set():
-            outcomes[(await chat(http, name)).status_code] += 1
-
-    before = replicas(running)
-    workers = [asyncio.create_task(load()) for _ in range(4)]
-    provider.profile(name, keys=["canary-first-key", "canary-second-key"])
-    await keep("canary-second-key")
-    await asyncio.sleep(1)
-    provider.profile(name, keys=["canary-second-key"])
-    await asyncio.sleep(2)
-    done.set()
-    await asyncio.gather(*workers)
-    assert set(outcomes) == {200}, outcomes
-    assert replicas(running) == before
+    async with undisturbed_load(running, http, name):
+        provider.profile(name, keys=["canary-first-key", "canary-second-key"])
+        await keep("canary-second-key")
+        await asyncio.sleep(1)
+        provider.profile(name, keys=["canary-second-key"])
+        await asyncio.sleep(2)
     assert await condition(api, Kind.MODEL, name, "RotationDue") == "False"
 
     async def noticed() -> bool:
@@ -339,24 +340,12 @@ async def test_kuberay_dies_under_load(
     name = fresh("orphaned")
     await model(api, name, provider.profile(name))
     await ready(api, Kind.MODEL, name)
-    before = replicas(running)
-    outcomes: Counter[int] = Counter()
-    done = asyncio.Event()
-
-    async def load() -> None:
-        while not done.is_set():
-            outcomes[(await chat(http, name)).status_code] += 1
-
-    workers = [asyncio.create_task(load()) for _ in range(4)]
-    running.operator.kill()
-    await model(api, f"{name}-2", provider.profile(name))
-    await asyncio.sleep(3)
-    running.operator.start()
-    await ready(api, Kind.MODEL, f"{name}-2", 60)
-    done.set()
-    await asyncio.gather(*workers)
-    assert set(outcomes) == {200}, outcomes
-    assert replicas(running) == before
+    async with undisturbed_load(running, http, name):
+        running.operator.kill()
+        await model(api, f"{name}-2", provider.profile(name))
+        await asyncio.sleep(3)
+        running.operator.start()
+        await ready(api, Kind.MODEL, f"{name}-2", 60)
 
 
 async def test_the_path_takes_seconds(

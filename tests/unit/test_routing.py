@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from voyager_llm.domain.health import EndpointHealth, Phase
 from voyager_llm.domain.policies import ORDERS, Candidate, sticky, weighted
 from voyager_llm.domain.quota import ModelQuota, SlidingWindow
-from voyager_llm.domain.retry import RetryBudget, full_jitter
+from voyager_llm.domain.retry import RetryBudget, backoff_s, full_jitter
 from voyager_llm.domain.route import Policy
 
 
@@ -149,6 +149,13 @@ def test_retries_never_exceed_their_share(share: float, requests: int) -> None:
         budget.deposit()
         retries += budget.withdraw()
     assert retries <= 10 + share * requests + 1
+
+
+@pytest.mark.parametrize("failures", [0, 1, 5, 1_000_000])
+def test_a_back_off_is_never_nothing_and_never_overflows(failures: int) -> None:
+    """Days of failures must not end the task that backs off."""
+    most = min(30.0, 0.5 * 2.0 ** min(failures, 6))
+    assert all(most / 2 <= backoff_s(failures, 0.5, 30.0) <= most for _ in range(50))
 
 
 def test_jitter_stays_in_its_range() -> None:

@@ -1,4 +1,7 @@
-"""Whether, when and how often a failed attempt is tried again. Used by `deployments/attempts.py`."""
+"""Whether, when and how often what failed is tried again.
+
+Used by `deployments/attempts.py`; the back-off of what runs for ever by the controller and the watch.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,14 @@ def full_jitter(attempt: int, base_s: float = 0.05, cap_s: float = 2.0) -> float
     Uniform over the exponential range, so that clients of a failing provider do not come back in step
     (Brooker, "Exponential Backoff And Jitter", 2015)."""
     return random.uniform(0, min(cap_s, base_s * 2**attempt))
+
+
+def backoff_s(failures: int, base_s: float, cap_s: float) -> float:
+    """Seconds to pause after ``failures`` in a row, for a task that tries for ever: never at once.
+
+    Half of the exponential pause and a random share of the rest ("equal jitter", Brooker, as above)."""
+    # Days of failures must not overflow the power.
+    return min(cap_s, base_s * 2.0 ** min(failures, 64)) * random.uniform(0.5, 1.0)
 
 
 class RetryBudget:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
 
+from voyager_llm.domain.retry import backoff_s
 from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Reflector:
                 self._version = ""
             else:
                 continue
-            await asyncio.sleep(self._pause_s())
+            await asyncio.sleep(backoff_s(self._failures, *_BACKOFF_S))
             self._failures += 1
 
     async def listed(self, seconds: float) -> bool:
@@ -96,9 +96,6 @@ class Reflector:
             else:
                 self.objects[metadata["name"]] = found
             await self._changed()
-
-    def _pause_s(self) -> float:
-        return min(_BACKOFF_S[1], _BACKOFF_S[0] * 2.0**self._failures) * random.uniform(0.5, 1.0)
 
     async def _changed(self) -> None:
         self.changes += 1
