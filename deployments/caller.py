@@ -16,9 +16,10 @@ from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import WireLane
 from deployments.secrets.places import secrets_of
 from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd
+from voyager_llm.domain.providers import Lane
 from voyager_llm.errors import UpstreamMisconfigured
 from voyager_llm.settings import Settings
-from voyager_llm.snapshot import Lane, Target
+from voyager_llm.snapshot import Target
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class ProviderCaller:
         self._upstream = Upstream(settings)
         self._wire = WireLane(self._upstream)
         self._adapter = AdapterLane(self._upstream)
-        self._full = FullLane()
+        self._full = FullLane(self._upstream)
         wait_s = settings.embedding_batch_wait_s
         self._batcher = EmbeddingBatcher(self._alone, wait_s) if wait_s else None
 

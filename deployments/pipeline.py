@@ -26,8 +26,9 @@ from voyager_llm.domain.completion import (
     StreamEnd,
     Usage,
 )
+from voyager_llm.domain.parameters import PARAMETERS
 from voyager_llm.domain.prompt import PromptDefinition
-from voyager_llm.errors import Cancelled, Internal, InvalidArgument, Overloaded, VoyagerError, public
+from voyager_llm.errors import Cancelled, InvalidArgument, Overloaded, VoyagerError, public
 from voyager_llm.ports import Renderer
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import CompiledModel, RuntimeConfig, SnapshotCell
@@ -189,7 +190,9 @@ def _body(request: CompletionRequest, option: Option) -> bytes:
     if "max_completion_tokens" in request.body and "max_tokens" not in request.body:
         body.pop("max_tokens", None)
     if request.operation is Operation.EMBEDDINGS:
-        for name in option.target.defaults.keys() - request.body.keys():
+        for name in (
+            option.target.defaults.keys() - request.body.keys() - PARAMETERS[Operation.EMBEDDINGS].keys()
+        ):
             body.pop(name, None)  # sampling means nothing to embeddings
     if request.stream:
         body["stream"] = True
@@ -198,7 +201,7 @@ def _body(request: CompletionRequest, option: Option) -> bytes:
     try:
         return orjson.dumps(body)
     except (orjson.JSONEncodeError, TypeError) as error:
-        raise Internal("the request cannot be written as JSON") from error
+        raise InvalidArgument("the body is nested too deeply", "body") from error
 
 
 def _demand(request: CompletionRequest) -> Demand:

@@ -12,9 +12,10 @@ import time
 from contextlib import suppress
 
 from deployments.router import Router
+from voyager_llm.domain.providers import Lane
 from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller
-from voyager_llm.snapshot import Lane, RuntimeConfig, SnapshotCell, Target
+from voyager_llm.snapshot import RuntimeConfig, SnapshotCell, Target
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from voyager_llm.domain.completion import CompletionRequest
 from voyager_llm.domain.health import EndpointHealth
+from voyager_llm.domain.parameters import unknown
 from voyager_llm.domain.policies import ORDERS, Candidate
 from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
 from voyager_llm.domain.route import Policy, RouteDefinition
@@ -69,7 +70,8 @@ class Router:
         self, config: RuntimeConfig, request: CompletionRequest, prompt: PromptDefinition | None
     ) -> Plan:
         """Raises `NotFound` for an unknown target, `FailedPrecondition` when no model fits the
-        prompt, `Unavailable` or `RateLimited` when none admits a call now."""
+        prompt, `InvalidArgument` for a parameter that none allows, `Unavailable` or `RateLimited` when none
+        admits a call now."""
         now = time.monotonic()
         require = prompt.model_requirements if prompt is not None else None
         route = config.routes.get(request.target)
@@ -80,6 +82,7 @@ class Router:
             _refuse_unfit(models, require, request.target)
         else:
             models = self._fitting(config, require)
+        models = _taking(models, request)
         return Plan(
             options=self._admitted(models, now),
             larger_context=(),
@@ -99,17 +102,18 @@ class Router:
     ) -> Plan:
         weights = {target.model: target.weight for target in route.targets}
         # A cluster may delete a model that a route still names: the others go on.
-        chosen = config.known(weights)
+        chosen = _taking(config.known(weights), request)
         fitting = [m for m in chosen if m.satisfies(route.require) and (not require or m.satisfies(require))]
         if not fitting:
             raise FailedPrecondition(f"no target of route {route.name} offers what is required", "model")
         live = [m for m in fitting if any(self.health(t).admits(now) for t in m.targets)] or fitting
         ordered = self._ordered(live, weights, route.policy, request.session, now)
-        options = self._admitted([*ordered, *config.known(route.fallbacks)], now)
+        spare = [m for m in config.known(route.fallbacks) if m.allowed >= request.further]
+        options = self._admitted([*ordered, *spare], now)
         return Plan(
             options=options,
-            larger_context=self._spare(config, route.context_window_fallbacks, now),
-            other_policy=self._spare(config, route.content_policy_fallbacks, now),
+            larger_context=self._spare(config, route.context_window_fallbacks, request, now),
+            other_policy=self._spare(config, route.content_policy_fallbacks, request, now),
             timeout_s=request.timeout_s or route.timeout_ms / 1000 or self._settings.request_timeout_s,
             max_attempts=route.max_attempts or max(self._settings.max_attempts, len(options)),
             hedge_after_s=route.hedging.delay_ms / 1000 if route.hedging else 0.0,
@@ -165,13 +169,24 @@ class Router:
         reason = next((health.message for health in refused if health.message), "it failed repeatedly")
         raise Unavailable(f"no endpoint of the model is available: {reason}", "", wait)
 
-    def _spare(self, config: RuntimeConfig, names: Iterable[str], now: float) -> tuple[Option, ...]:
+    def _spare(
+        self, config: RuntimeConfig, names: Iterable[str], request: CompletionRequest, now: float
+    ) -> tuple[Option, ...]:
         return tuple(
             Option(model, target)
             for model in config.known(names)
+            if model.allowed >= request.further
             for target in model.targets
             if self.health(target).admits(now)
         )
+
+
+def _taking(models: Sequence[CompiledModel], request: CompletionRequest) -> list[CompiledModel]:
+    """Those that allow the parameters which no table knows. Raises `InvalidArgument` when none does."""
+    taking = [model for model in models if model.allowed >= request.further]
+    if models and not taking:
+        raise unknown(min(request.further))
+    return taking
 
 
 def _refuse_unfit(models: Sequence[CompiledModel], require: ModelRequirements | None, name: str) -> None:

@@ -5,39 +5,12 @@ Used by the catalog (`catalog.py`) and, in Kubernetes, by the controller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from voyager_llm.domain.model import ModelDefinition
+from voyager_llm.domain.providers import ALIASES, PROVIDERS, Lane, Provider
 from voyager_llm.pricing import context_length, price
-from voyager_llm.snapshot import CompiledModel, Lane, Target
-
-# Upstreams that speak OpenAI's protocol, with their own address where they have one.
-WIRE_PROVIDERS: Mapping[str, str] = MappingProxyType(
-    {
-        "openai": "https://api.openai.com/v1",
-        "custom": "",
-        "ollama": "http://127.0.0.1:11434/v1",
-        "vllm": "",
-        "deepseek": "https://api.deepseek.com/v1",
-        "groq": "https://api.groq.com/openai/v1",
-        "together_ai": "https://api.together.xyz/v1",
-        "fireworks_ai": "https://api.fireworks.ai/inference/v1",
-        "openrouter": "https://openrouter.ai/api/v1",
-        "perplexity": "https://api.perplexity.ai",
-        "xai": "https://api.x.ai/v1",
-    }
-)
-
-# Providers with authentication flows of their own, which only LiteLLM's whole client knows.
-FULL_PROVIDERS = frozenset(
-    {"bedrock", "vertex_ai", "vertex_ai_beta", "sagemaker", "sagemaker_chat", "azure", "azure_ai",
-     "watsonx", "databricks", "snowflake", "oci", "sap", "github_copilot"}
-)  # fmt: skip
-
-# What a user may write, and what LiteLLM calls it.
-PROVIDER_ALIASES: Mapping[str, str] = MappingProxyType({"claude": "anthropic", "google": "gemini"})
+from voyager_llm.snapshot import CompiledModel, Target
 
 _OPERATIONS = ("/chat/completions", "/completions", "/embeddings", "/responses")
 
@@ -55,6 +28,7 @@ def compile_model(model: ModelDefinition) -> CompiledModel:
         requests_per_minute=model.rate_limits.requests_per_minute,
         tokens_per_minute=model.rate_limits.tokens_per_minute,
         max_tokens=model.parameters.max_tokens,
+        allowed=frozenset(model.parameters.allow),
         definition=model,
     )
 
@@ -78,34 +52,33 @@ def _targets(model: ModelDefinition) -> tuple[Target, ...]:
 
 
 def _target(model: ModelDefinition, key: str, endpoint: str) -> Target:
-    provider = PROVIDER_ALIASES.get(model.provider, model.provider)
-    lane = Lane.ADAPTER
-    if provider in FULL_PROVIDERS:
-        lane = Lane.FULL
-    elif provider in WIRE_PROVIDERS:
-        lane = Lane.WIRE
+    name = ALIASES.get(model.provider, model.provider)
     base = base_url(endpoint)
-    if provider == "ollama" and base.endswith("/api/chat"):
+    if name == "ollama" and base.endswith("/api/chat"):
         # Ollama's own protocol instead of its OpenAI-compatible one.
-        provider, lane, base = "ollama_chat", Lane.ADAPTER, base.removesuffix("/api/chat")
-    if lane is Lane.WIRE:
-        base = base or WIRE_PROVIDERS[provider]
+        name, base = "ollama_chat", base.removesuffix("/api/chat")
+    provider = PROVIDERS[name]
+    if provider.lane is not Lane.FULL:
+        base = base or provider.address
     return Target(
         model=model.name,
         key=key,
-        provider=provider,
+        provider=name,
         model_name=model.model_name,
-        lane=lane,
+        lane=provider.lane,
         base_url=base,
+        hosts=provider.may_receive(base),
         auth_type=model.authentication.type,
         secret=model.authentication.secret_ref,
-        defaults=_defaults(model),
+        defaults=_defaults(model, provider),
+        settings={k: v for k, v in model.parameters.extra.items() if k in provider.settings},
     )
 
 
-def _defaults(model: ModelDefinition) -> dict[str, Any]:
+def _defaults(model: ModelDefinition, provider: Provider) -> dict[str, Any]:
     """A plain dict, not a proxy: it is pickled when the call runs in another process."""
-    parameters = model.parameters.model_dump(exclude_none=True, exclude={"extra", "stop"})
+    parameters = model.parameters.model_dump(exclude_none=True, exclude={"allow", "extra", "stop"})
     if model.parameters.stop:
         parameters["stop"] = list(model.parameters.stop)
-    return {**model.parameters.extra, **parameters}
+    extra = {k: v for k, v in model.parameters.extra.items() if k not in provider.settings}
+    return {**extra, **parameters}

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -19,16 +18,9 @@ from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition, SecretRef
 from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
+from voyager_llm.domain.providers import Lane
 from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.errors import NotFound
-
-
-class Lane(StrEnum):
-    """How a provider is called; the answer is the same on each."""
-
-    WIRE = "wire"  # the upstream speaks OpenAI: the body is forwarded
-    ADAPTER = "adapter"  # LiteLLM's adapter translates, our client sends
-    FULL = "full"  # litellm.acompletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +46,16 @@ class Target:
     provider: str
     model_name: str
     lane: Lane
-    # Empty: the provider's own address.
+    # Empty: LiteLLM makes the provider's address out of a region (the full lane alone).
     base_url: str
+    # Hosts that a call may reach; one that begins with a dot stands for all names under it.
+    hosts: tuple[str, ...]
     auth_type: str
     secret: SecretRef | None
     # Request parameters that apply unless the request sets them.
     defaults: Mapping[str, Any]
+    # What the provider's client is told of the call itself: names of regions and projects.
+    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +71,8 @@ class CompiledModel:
     requests_per_minute: int
     tokens_per_minute: int
     max_tokens: int | None
+    # Names of parameters that requests may set although no table knows them.
+    allowed: frozenset[str]
     definition: ModelDefinition
 
     def satisfies(self, require: ModelRequirements) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -18,13 +19,15 @@ from litellm.types.utils import ModelResponse
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.dialects import Dialect, NoLog, Outgoing, dialect
 from deployments.lanes.faults import fault
+from deployments.lanes.media import refuse_addresses
 from deployments.lanes.sse import EventSplitter, frame
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.domain.providers import reaches
 from voyager_llm.errors import (
-    InvalidArgument,
     UpstreamInvalid,
+    UpstreamMisconfigured,
     UpstreamRejected,
     VoyagerError,
 )
@@ -88,20 +91,17 @@ class AdapterLane:
 
     async def probe(self, target: Target, timeout_s: float) -> None:
         """Any answer below 500 from the endpoint shows that it is alive."""
-        url = dialect(target.provider, target.model_name).outgoing(
-            target.model_name, target.base_url, "none", {"messages": []}, False
-        ).url if not target.base_url else target.base_url  # fmt: skip
-        status = await self._upstream.reachable(url, {}, timeout_s)
+        status = await self._upstream.reachable(target.base_url, {}, timeout_s)
         if status >= 500:
             raise fault(status, b"", {})
 
 
 def _outgoing(spoken: Dialect, call: Call, key: str) -> Outgoing:
     body = cast("dict[str, Any]", orjson.loads(call.body))
-    _refuse_remote_media(body)
+    refuse_addresses(body)
     target = call.target
     try:
-        return spoken.outgoing(target.model_name, target.base_url, key, body, call.stream)
+        request = spoken.outgoing(target.model_name, target.base_url, key, body, call.stream)
     except VoyagerError:
         raise
     except Exception as error:
@@ -109,6 +109,9 @@ def _outgoing(spoken: Dialect, call: Call, key: str) -> Outgoing:
         raise UpstreamRejected(
             f"the request cannot be translated for {target.provider}: {type(error).__name__}"
         ) from error
+    if not reaches(urlsplit(request.url).hostname or "", target.hosts):
+        raise UpstreamMisconfigured("the provider's adapter turned to a host that is not the endpoint's")
+    return request
 
 
 # LiteLLM wants the request that an answer belongs to, and reads nothing of it.
@@ -117,21 +120,6 @@ _REQUEST = httpx.Request("POST", "http://provider.invalid")
 
 def _headers(request: Outgoing) -> dict[str, str]:
     return {**request.headers, "Content-Type": "application/json"}
-
-
-def _refuse_remote_media(body: dict[str, Any]) -> None:
-    """LiteLLM would fetch a remote image itself, from wherever the client says."""
-    messages: list[dict[str, Any]] = body.get("messages") or []
-    for i, message in enumerate(messages):
-        parts: Any = message.get("content")
-        for part in parts if isinstance(parts, list) else ():
-            image: Any = part.get("image_url") if isinstance(part, dict) else None
-            url: Any = image.get("url") if isinstance(image, dict) else image
-            if isinstance(url, str) and not url.startswith("data:"):
-                raise InvalidArgument(
-                    "give images as data: URLs; this provider cannot fetch them itself",
-                    f"messages.{i}.content",
-                )
 
 
 def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes) -> bytes:

@@ -22,6 +22,8 @@ from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
 from litellm.types.utils import LlmProviders
 from litellm.utils import ProviderConfigManager
 
+from voyager_llm.domain.completion import Operation
+from voyager_llm.domain.parameters import PARAMETERS
 from voyager_llm.errors import UpstreamMisconfigured
 
 # LiteLLM looks a model's entry up several times a request, and merges its tables of Azure models anew each
@@ -29,8 +31,6 @@ from voyager_llm.errors import UpstreamMisconfigured
 # replaced by itself with a memory, as LiteLLM does for callers of its own.
 _look_up = litellm.utils.get_model_info_helper
 litellm.utils.get_model_info_helper = lru_cache(maxsize=4096)(_look_up)
-
-_GEMINI = "https://generativelanguage.googleapis.com/v1beta"
 
 
 class NoLog:
@@ -110,22 +110,20 @@ class Dialect:
         return self._config.transform_response(**arguments)
 
     def _parameters(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
-        """OpenAI parameters as the provider's. What LiteLLM does not know passes through."""
+        """OpenAI's parameters as the provider's; those that it lacks are dropped, and the provider's own
+        and what the model allows pass under their own names."""
         supported = self._supported(model)
-        skipped = {"model", "stream", "stream_options"}
-        known = {k: v for k, v in body.items() if k in supported and k not in skipped}
+        known = {k: v for k, v in body.items() if k in supported and k not in _SAID_OTHERWISE}
         mapped: dict[str, Any] = self._config.map_openai_params(
             non_default_params=known, optional_params={}, model=model, drop_params=True
         )
-        extra = {k: v for k, v in body.items() if k not in supported and k not in skipped | _OPENAI_ONLY}
-        return {**mapped, **extra}
+        own = {k: v for k, v in body.items() if k not in supported and k not in _OPENAI | _SAID_OTHERWISE}
+        return {**mapped, **own}
 
 
+_SAID_OTHERWISE = frozenset({"model", "stream", "stream_options"})
 # Parameters of OpenAI's that mean nothing elsewhere; sent along, other providers refuse the request.
-_OPENAI_ONLY = frozenset(
-    {"user", "seed", "n", "logprobs", "top_logprobs", "logit_bias", "store", "metadata",
-     "service_tier", "presence_penalty", "frequency_penalty", "parallel_tool_calls"}
-)  # fmt: skip
+_OPENAI = frozenset(name for name, parameter in PARAMETERS[Operation.CHAT].items() if parameter.is_standard)
 
 
 class OllamaDialect(Dialect):
@@ -151,7 +149,7 @@ class GeminiDialect(Dialect):
         verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
         # In a header, not in the URL: URLs end up in logs.
         headers = {"x-goog-api-key": key} if key else {}
-        url = f"{base or _GEMINI}/models/{model}:{verb}"
+        url = f"{base}/models/{model}:{verb}"
         return Outgoing(url, headers, dict(translated), parameters)
 
 

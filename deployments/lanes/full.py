@@ -11,14 +11,19 @@ import litellm
 import orjson
 from litellm import exceptions as llm
 
+from deployments.lanes import egress
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.faults import rejected, retry_after_s
+from deployments.lanes.media import refuse_addresses
 from deployments.lanes.sse import frame
+from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd, Usage
+from voyager_llm.domain.providers import PROVIDERS
 from voyager_llm.errors import (
     ContentPolicyRefused,
     ContextWindowExceeded,
+    InvalidArgument,
     UpstreamInvalid,
     UpstreamMisconfigured,
     UpstreamRateLimited,
@@ -31,14 +36,20 @@ litellm.suppress_debug_info = True
 litellm.drop_params = True
 # Our attempts are counted and budgeted; a retry inside one would escape both.
 litellm.num_retries = 0
+egress.install()
 
 
 class FullLane:
     """Calls anything LiteLLM can call, at LiteLLM's cost."""
 
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
     async def call(self, call: Call, key: str) -> Answer:
+        arguments = _arguments(call, key)
+        egress.grant(call.target.hosts, self._upstream.session)
         try:
-            result: Any = await _FUNCTIONS[call.operation](**_arguments(call, key))
+            result: Any = await _FUNCTIONS[call.operation](**arguments)
         except Exception as error:
             raise _translated(error) from error
         body = orjson.dumps(result.model_dump(exclude_none=True))
@@ -47,8 +58,10 @@ class FullLane:
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
         usage: Usage | None = None
         began = False
+        arguments = _arguments(call, key)
+        egress.grant(call.target.hosts, self._upstream.session)
         try:
-            chunks: Any = await _FUNCTIONS[call.operation](**_arguments(call, key))
+            chunks: Any = await _FUNCTIONS[call.operation](**arguments)
             async for chunk in chunks:
                 document: dict[str, Any] = chunk.model_dump(exclude_none=True)
                 if found := usage_of(document):
@@ -69,19 +82,39 @@ class FullLane:
 
 
 def _arguments(call: Call, key: str) -> dict[str, Any]:
+    """Parameters out of the body, and what says how to call out of the endpoint, which wins."""
     body = cast("dict[str, Any]", orjson.loads(call.body))
+    refuse_addresses(body)
+    _refuse_remote_tools(body)
     target = call.target
     arguments: dict[str, Any] = {
-        **body,
+        **{name: value for name, value in body.items() if name not in _NOT_LITELLMS},
+        **target.settings,
         "model": f"{target.provider}/{target.model_name}",
         "timeout": call.total_timeout_s if call.stream else call.timeout_s,
         "max_retries": 0,
     }
-    if target.base_url:
+    provider = PROVIDERS[target.provider]
+    if target.base_url != provider.address:
         arguments["api_base"] = target.base_url
     if target.secret is not None:
         arguments["api_key"] = key
+    elif not provider.hosts:
+        # Without one, LiteLLM would take any key that it finds in the environment.
+        arguments["api_key"] = "none"
     return arguments
+
+
+# OpenAI's `metadata` is for its own records; LiteLLM's parameter of that name steers what it logs.
+_NOT_LITELLMS = frozenset({"metadata", "store"})
+
+
+def _refuse_remote_tools(body: dict[str, Any]) -> None:
+    """LiteLLM would run MCP tools itself. Raises `InvalidArgument`."""
+    tools: list[Any] = body.get("tools") or []
+    for i, tool in enumerate(tools):
+        if isinstance(tool, dict) and cast("dict[str, Any]", tool).get("type") == "mcp":
+            raise InvalidArgument("is not available at this provider: mcp", f"tools.{i}.type")
 
 
 _FUNCTIONS: dict[Operation, Any] = {
@@ -98,8 +131,8 @@ def _has_delta(choice: dict[str, Any]) -> bool:
 
 def _translated(error: Exception) -> VoyagerError:
     """One of LiteLLM's exceptions as ours; its text may hold URLs and keys, so it stays behind."""
-    if isinstance(error, VoyagerError):
-        return error
+    if ours := _ours(error):
+        return ours
     if isinstance(error, llm.ContextWindowExceededError):
         return ContextWindowExceeded("the prompt does not fit the model's context window", "messages")
     if isinstance(error, llm.ContentPolicyViolationError):
@@ -116,6 +149,13 @@ def _translated(error: Exception) -> VoyagerError:
     if isinstance(error, (llm.APIConnectionError, llm.ServiceUnavailableError, llm.InternalServerError)):
         return UpstreamUnavailable("the provider cannot be reached or failed")
     return UpstreamInvalid(f"the provider's answer cannot be read ({type(error).__name__})")
+
+
+def _ours(error: BaseException | None) -> VoyagerError | None:
+    """An error of our own that LiteLLM wrapped."""
+    while error is not None and not isinstance(error, VoyagerError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _own_words(message: str) -> str:

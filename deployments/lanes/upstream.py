@@ -1,20 +1,21 @@
 """The pooled HTTP client through which every lane reaches providers.
 
-Keep-alive connections with a limit per provider, no redirects, answers bounded in size, addresses
-checked after name resolution. Used by `wire.py` and `adapter.py`.
+Keep-alive connections with a limit per provider, no redirects, answers bounded in size, the address
+checked at each connection. Used by `wire.py` and `adapter.py`; `full.py` lends its session to LiteLLM.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import AddrInfoType
 
-from voyager_llm.domain.model import is_forbidden_address
+from voyager_llm.domain.address import is_forbidden_address
 from voyager_llm.errors import (
     UpstreamInvalid,
     UpstreamMisconfigured,
@@ -25,36 +26,27 @@ from voyager_llm.errors import (
 from voyager_llm.settings import Settings
 
 
-class _GuardedResolver(AbstractResolver):
-    """Refuses names that resolve to link-local or metadata addresses, whatever the name looks like."""
-
-    def __init__(self) -> None:
-        self._inner = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        if any(is_forbidden_address(result["host"]) for result in found):
-            raise ForbiddenAddressError(host)
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-
 class ForbiddenAddressError(OSError):
-    """The endpoint's name resolves to an address that must not be called."""
+    """An endpoint's name stands for an address that must not be called."""
+
+
+def _guarded_socket(address: AddrInfoType) -> socket.socket:
+    """A socket for one connection: the last moment at which its address can be looked at."""
+    family, kind, protocol, _, where = address
+    if is_forbidden_address(str(where[0])):
+        raise ForbiddenAddressError(errno.EACCES, "a link-local or metadata address")
+    return socket.socket(family, kind, protocol)
 
 
 class Upstream:
-    """One client a process. ``post`` is the only way out."""
+    """One client a process, and the only way out."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
 
-    def _client(self) -> aiohttp.ClientSession:
+    def session(self) -> aiohttp.ClientSession:
+        """The client itself."""
         # Made on first use: a session belongs to the event loop that runs by then.
         if self._session is None:
             guarded = not self._settings.allow_link_local
@@ -62,7 +54,7 @@ class Upstream:
                 connector=aiohttp.TCPConnector(
                     limit=0,
                     limit_per_host=self._settings.connections_per_host,
-                    resolver=_GuardedResolver() if guarded else None,
+                    socket_factory=_guarded_socket if guarded else None,
                     ttl_dns_cache=30,
                     keepalive_timeout=55,
                 ),
@@ -90,13 +82,13 @@ class Upstream:
             sock_connect=min(self._settings.connect_timeout_s, timeout_s),
             sock_read=idle_s or None,
         )
-        return self._client().post(url, data=body, headers=headers, allow_redirects=False, timeout=timeout)
+        return self.session().post(url, data=body, headers=headers, allow_redirects=False, timeout=timeout)
 
     async def reachable(self, url: str, headers: Mapping[str, str], timeout_s: float) -> int:
         """The status of a GET; for probes. Raises the errors of a provider that cannot be reached."""
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
-            async with self._client().get(
+            async with self.session().get(
                 url, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
                 return response.status
@@ -131,8 +123,6 @@ def client_fault(error: Exception, timeout_s: float) -> VoyagerError:
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         return UpstreamTimeout(f"the provider did not answer within {timeout_s:.3g} s")
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ForbiddenAddressError):
-        return UpstreamMisconfigured("the endpoint resolves to a link-local or metadata address")
-    if isinstance(error, ForbiddenAddressError):
         return UpstreamMisconfigured("the endpoint resolves to a link-local or metadata address")
     if isinstance(error, aiohttp.ClientConnectorError):
         return UpstreamUnavailable("the provider cannot be reached")

@@ -35,7 +35,8 @@ async def test_the_specifications_sample_cost(local: LocalService, provider: Fak
 
 async def test_what_the_provider_gets(local: LocalService, provider: FakeProvider) -> None:
     """Defaults under the request's own values, the provider's name of the model, nothing of ours."""
-    parameters = {"max_tokens": 10, "temperature": 0.1, "extra": {"top_k": 5}}
+    allow = ["some_new_parameter"]
+    parameters = {"max_tokens": 10, "temperature": 0.1, "extra": {"top_k": 5}, "allow": allow}
     await local.model("m", provider.profile("body"), parameters=parameters)
     tools = [{"type": "function", "function": {"name": "f"}}]
     await local.chat("m", temperature=0.9, tools=tools, seed=7, logprobs=True, n=2, some_new_parameter=[1])
@@ -44,6 +45,39 @@ async def test_what_the_provider_gets(local: LocalService, provider: FakeProvide
     assert (body["max_tokens"], body["temperature"], body["top_k"]) == (10, 0.9, 5)
     assert (body["seed"], body["logprobs"], body["n"], body["tools"]) == (7, True, 2, tools)
     assert body["some_new_parameter"] == [1]
+
+
+async def test_a_parameter_that_no_model_allows_is_refused_by_name(
+    local: LocalService, provider: FakeProvider
+) -> None:
+    """A route answers by those of its models that allow it."""
+    await local.model("strict", provider.profile("strict"))
+    await local.model("open", provider.profile("open"), parameters={"allow": ["new_one"]})
+    await local.route("r", "strict", fallbacks=["strict"])
+    await local.route("s", "strict", "open")
+    for name in ("strict", "r"):
+        answer = await local.chat(name, new_one=1)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "new_one")
+    assert (await local.chat("open", new_one=1)).status_code == 200
+    for _ in range(5):
+        assert (await local.chat("s", new_one=1)).headers["x-voyager-model"] == "open"
+    assert provider.seen("strict")["requests"] == 0
+    by_map = {"prompt": "hi", "parameters": {"new_one": "[1]"}}
+    assert (await local.http.post("/api/v1/models/open/completions", json=by_map)).status_code == 200
+    assert provider.seen("open")["last_body"]["new_one"] == [1]
+    refused = await local.http.post("/api/v1/models/strict/completions", json=by_map)
+    assert refused.status_code == 400
+
+
+async def test_a_body_nested_too_deeply_is_the_clients_mistake(
+    local: LocalService, provider: FakeProvider
+) -> None:
+    await local.model("m", provider.profile("deep"))
+    schema: dict[str, object] = {}
+    for _ in range(300):
+        schema = {"properties": schema}
+    answer = await local.chat("m", response_format=schema)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "body")
 
 
 async def test_fallback_to_the_backup_endpoint(local: LocalService, provider: FakeProvider) -> None:

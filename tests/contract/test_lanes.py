@@ -17,8 +17,9 @@ from tests.fake_provider.running import FakeProvider
 from tests.support.calls import DIALECTS, TOOLS, call, collected, model, streamed_text
 from voyager_llm import errors
 from voyager_llm.domain.completion import StreamEnd
+from voyager_llm.domain.providers import Lane
 from voyager_llm.settings import Settings
-from voyager_llm.snapshot import CompiledModel, Lane
+from voyager_llm.snapshot import CompiledModel
 
 TEXT = "Hello from the fake provider"
 

@@ -34,10 +34,19 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_what_is_unknown_passes_through(value: Any) -> None:
+def test_what_is_unknown_waits_for_a_model_that_allows_it(value: Any) -> None:
     decoded = decode(http({**CHAT, "some_new_parameter": value}), Operation.CHAT)
     assert decoded.body["some_new_parameter"] == value
+    assert decoded.further == {"some_new_parameter"}
     assert "model" not in decoded.body
+
+
+@pytest.mark.parametrize("timeout", ["²", "٣", "1e3", "-1", "0", " 1", "99999999"])
+def test_a_timeout_is_a_plain_number(timeout: str) -> None:
+    lines = {b"x-voyager-timeout-ms": timeout.encode("utf-8", "surrogateescape")}
+    request = HttpRequest("POST", "/v1/chat/completions", "", lines, orjson.dumps(CHAT))
+    with pytest.raises(InvalidArgument, match="x-voyager-timeout-ms"):
+        decode(request, Operation.CHAT)
 
 
 @given(JSON)

@@ -14,9 +14,9 @@ from voyager_llm.domain.definition import canonical, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import Cost, ModelDefinition
 from voyager_llm.domain.prompt import PromptDefinition, next_patch
+from voyager_llm.domain.providers import Lane
 from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.errors import InvalidArgument
-from voyager_llm.snapshot import Lane
 
 MODEL: dict[str, Any] = {
     "name": "gpt-4-production",

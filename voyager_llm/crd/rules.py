@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from voyager_llm.domain.providers import NAMES, provider
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -29,6 +31,9 @@ class Rule:
 # public: a key must not travel to them in the clear.
 OPEN_PROVIDERS = ("custom", "ollama", "vllm")
 
+# Those that have no address of their own.
+_PLACED = sorted(name for name in NAMES if provider(name).needs_endpoint)
+
 _URL = (
     Rule(
         "self == '' || (isURL(self) && url(self).getScheme() in ['http', 'https']"
@@ -40,8 +45,14 @@ _URL = (
         "must not carry credentials; use authentication.secret_ref",
     ),
     Rule(
-        "!self.matches('[#[:space:][:cntrl:]]')",
-        "must not contain a fragment, blanks or control characters",
+        "!self.matches('[#\\\\\\\\[:space:][:cntrl:]]')",
+        "must not contain a fragment, blanks, backslashes or control characters",
+    ),
+    # The address of a host is one of four numbers, or stands in brackets; all other forms are somebody's own.
+    Rule(
+        "self == '' || self.matches('^https?://(([A-Za-z0-9_-]+[.])*[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*[.]?"
+        "|[0-9]{1,3}([.][0-9]{1,3}){3}|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]*)?([/?]|$)')",
+        "must name its host in ASCII letters, digits, dots and hyphens, or by its address",
     ),
     Rule(
         "!self.matches('^https?://(169\\\\.254\\\\.|\\\\[fe[89ab]|(metadata|instance-data|metadata\\\\.google\\\\.internal)"
@@ -58,9 +69,9 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "provider cannot be changed; make another ModelDefinition",
         ),
         Rule(
-            "self.provider != 'custom' || (has(self.endpoints) && has(self.endpoints.primary)"
+            f"!(self.provider in {_PLACED}) || (has(self.endpoints) && has(self.endpoints.primary)"
             " && self.endpoints.primary != '')",
-            "endpoints.primary is required when provider is custom",
+            message_expression="'endpoints.primary is required when provider is ' + self.provider",
         ),
         Rule(
             f"self.provider in {list(OPEN_PROVIDERS)} || !has(self.endpoints)"

@@ -18,13 +18,6 @@ from voyager_llm.domain.evaluation import EvaluationFields, Metric
 from voyager_llm.domain.model import ModelFields
 from voyager_llm.domain.prompt import PromptFields, PromptParameter
 
-Provider = Literal[
-    "openai", "gemini", "google", "anthropic", "claude", "ollama", "custom", "vllm", "azure", "azure_ai",
-    "bedrock", "cerebras", "cohere", "databricks", "deepseek", "fireworks_ai", "groq", "huggingface",
-    "mistral", "nvidia_nim", "openrouter", "perplexity", "replicate", "sagemaker", "sambanova",
-    "together_ai", "vertex_ai", "watsonx", "xai",
-]  # fmt: skip
-
 # A list that the server keeps unique by name, and merges by it.
 _ByName = Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
 
@@ -33,9 +26,6 @@ _IntOrString = WithJsonSchema({"x-kubernetes-int-or-string": True})
 
 class ModelSpec(ModelFields):
     """Spec of a ModelDefinition."""
-
-    # Narrower than the API's, so that a typing error is refused when it is applied.
-    provider: Provider  # pyright: ignore[reportIncompatibleVariableOverride] -- frozen, so narrower is safe
 
     @model_validator(mode="after")
     def _hosted_needs_https(self) -> Self:

@@ -41,11 +41,15 @@ class PromptCall:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One logical request. ``target`` is a model's or route's name; empty: any that fits the prompt."""
+    """One logical request. ``target`` is a model's or route's name; empty: any that fits the prompt.
+
+    ``body`` holds parameters of the operation alone (`parameters.py`)."""
 
     operation: Operation
     target: str
     body: dict[str, Any]
+    # Names in ``body`` that no table knows: whoever answers must allow them.
+    further: frozenset[str] = frozenset()
     prompt: PromptCall | None = None
     stream: bool = False
     # Whether the client asked for usage at the end of a stream.

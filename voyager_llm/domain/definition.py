@@ -65,6 +65,12 @@ Money = Annotated[
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1000}),
 ]
 
+
+def whole(value: Any) -> Any:
+    """JSON knows one kind of number, and protobuf's Value makes every one a float: 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$", max_length=253)]
 Capability = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
 

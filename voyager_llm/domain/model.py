@@ -5,21 +5,49 @@ Fields are the specification's ModelDefinition. Used by the store, the compiler 
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from voyager_llm.domain.definition import Capability, Frozen, Money, Name
+from voyager_llm.domain.address import check_endpoint
+from voyager_llm.domain.definition import Capability, Frozen, Money, Name, whole
+from voyager_llm.domain.parameters import NAME, PARAMETERS, REQUESTED, may_be_allowed
+from voyager_llm.domain.providers import NAMES, Provider, provider, reaches
 
-# Hosts that hand out a machine's credentials; refused like every link-local address.
-METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata", "instance-data"})
+# Of a region or project that becomes part of an address: nothing that could end a host's name.
+_SETTING = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,127}")
+
+
+def _allowable(name: str) -> str:
+    if not may_be_allowed(name):
+        raise ValueError(f"{name!r} cannot be allowed: it says how a call is made")
+    return name
+
+
+def _known_provider(name: str) -> str:
+    if name not in NAMES:
+        raise ValueError(f"no provider is called {name!r}; one that speaks OpenAI's protocol is 'custom'")
+    return name
+
+
+ParameterName = Annotated[str, Field(pattern=f"^{NAME.pattern}$", max_length=64), AfterValidator(_allowable)]
+ProviderName = Annotated[
+    str,
+    Field(max_length=64),
+    AfterValidator(_known_provider),
+    WithJsonSchema({"type": "string", "enum": list(NAMES)}),
+]
 
 
 class ModelParameters(Frozen):
-    """Defaults for a call. A request's own value wins; ``extra`` passes through unchanged."""
+    """Defaults for a call, under which a request's own value wins.
+
+    ``extra`` holds parameters that have no field here, and a region, project or version of the API where
+    the provider's address needs one. ``allow`` names parameters that requests may set although no table
+    knows them."""
 
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -28,7 +56,10 @@ class ModelParameters(Frozen):
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     seed: int | None = None
     stop: tuple[Annotated[str, Field(max_length=256)], ...] = Field(default=(), max_length=16)
-    extra: dict[str, Any] = Field(default_factory=dict[str, Any], max_length=64)
+    extra: dict[str, Annotated[Any, AfterValidator(whole)]] = Field(
+        default_factory=dict[str, Any], max_length=64
+    )
+    allow: tuple[ParameterName, ...] = Field(default=(), max_length=64)
 
 
 class Cost(Frozen):
@@ -96,7 +127,7 @@ class Authentication(Frozen):
 class ModelFields(Frozen):
     """What a model consists of, whoever gives it its name: we, or Kubernetes' metadata."""
 
-    provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", max_length=64)]
+    provider: ProviderName
     model_name: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,255}$", min_length=1, max_length=256)
     ]
@@ -110,9 +141,12 @@ class ModelFields(Frozen):
     context_length: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
 
     @model_validator(mode="after")
-    def _custom_needs_endpoint(self) -> Self:
-        if self.provider == "custom" and not self.endpoints.primary:
-            raise ValueError("endpoints.primary is required when provider is custom")
+    def _calls_are_possible(self) -> Self:
+        of = provider(self.provider)
+        if of.needs_endpoint and not self.endpoints.primary:
+            raise ValueError(f"endpoints.primary is required when provider is {self.provider}")
+        _check_extra(self.parameters.extra, of, self.provider)
+        _check_ambient(self.authentication, self.endpoints, of, self.provider)
         return self
 
 
@@ -122,38 +156,27 @@ class ModelDefinition(ModelFields):
     name: Name
 
 
-def check_endpoint(url: str) -> None:
-    """Refuse a URL that is no plain http(s) URL or points at a metadata service.
-
-    Raises `ValueError`. Addresses behind a name are checked again when the connection is made
-    (`deployments/upstream.py`).
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("must be an http:// or https:// URL with a host")
-    if parts.username or parts.password:
-        raise ValueError("must not carry credentials; use authentication.secret_ref")
-    if parts.fragment or any(ch.isspace() or ord(ch) < 0x20 for ch in url):
-        raise ValueError("must not contain a fragment, blanks or control characters")
-    if host.lower().rstrip(".") in METADATA_HOSTS or is_forbidden_address(host):
-        raise ValueError("link-local and metadata addresses are refused")
+def _check_extra(extra: dict[str, Any], of: Provider, name: str) -> None:
+    """Nothing but parameters, and the settings that the provider's address needs. Raises `ValueError`."""
+    for key, value in extra.items():
+        if key in of.settings:
+            if not isinstance(value, str) or not _SETTING.fullmatch(value):
+                raise ValueError(f"parameters.extra.{key} must be letters, digits and hyphens")
+            continue
+        known = [table[key] for table in PARAMETERS.values() if key in table and key not in REQUESTED]
+        if known and not any(parameter.accepts(value) for parameter in known):
+            raise ValueError(f"parameters.extra.{key} must be {known[0].what}")
+        if not known and not may_be_allowed(key):
+            may = f"; of the call itself it takes {', '.join(sorted(of.settings))}" if of.settings else ""
+            raise ValueError(f"parameters.extra.{key[:64]} is no parameter of provider {name}{may}")
 
 
-def is_forbidden_address(host: str) -> bool:
-    """Whether a literal address is link-local, a metadata service, multicast or unspecified."""
-    try:
-        address = ipaddress.ip_address(host.strip("[]").split("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
-    return (
-        address.is_link_local
-        or address.is_multicast
-        or address.is_unspecified
-        or str(address) in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")
-    )
+def _check_ambient(given: Authentication, endpoints: Endpoints, of: Provider, name: str) -> None:
+    """Without a secret these providers use this machine's own identity, which is for their hosts alone.
+
+    Raises `ValueError`."""
+    if given.secret_ref is not None or not of.hosts:
+        return
+    for url in filter(None, (endpoints.primary, endpoints.backup)):
+        if not reaches(urlsplit(url).hostname or "", of.hosts):
+            raise ValueError(f"provider {name} at an address of its own needs authentication.secret_ref")

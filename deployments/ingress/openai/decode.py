@@ -1,11 +1,11 @@
 """OpenAI requests into `CompletionRequest`. Used by `openai/api.py`.
 
-Only what this service acts on is checked; everything else passes through to the provider, so that a new
-parameter of OpenAI's works the day it appears.
+A body holds parameters of its operation and nothing else (`voyager_llm/domain/parameters.py`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from os import urandom
 from typing import Any, cast
@@ -14,17 +14,16 @@ import orjson
 
 from deployments.ingress.asgi import HttpRequest
 from voyager_llm.domain.completion import CompletionRequest, Operation, PromptCall
+from voyager_llm.domain.parameters import check
 from voyager_llm.errors import InvalidArgument
 
 _PROMPT = "prompt:"
-_MAX_TOKENS = 10_000_000
 _MAX_TIMEOUT_MS = 3_600_000
 
 
 def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
     """Raises `InvalidArgument` naming the field."""
     body = read_object(request.body)
-    check_parameters(body)
     target = body.pop("model", None)
     if not isinstance(target, str) or not target:
         raise InvalidArgument("is required and must be a string", "model")
@@ -34,18 +33,18 @@ def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
         target = body.pop("target", "")
         if not isinstance(target, str):
             raise InvalidArgument("must be the name of a model or route", "target")
+    further = check(operation, body)
     _CHECKS[operation](body, prompt is not None)
-    stream = body.get("stream", False)
-    options = body.get("stream_options") or {}
-    if not isinstance(options, dict):
-        raise InvalidArgument("must be an object", "stream_options")
+    stream = body.pop("stream", False)
+    options: dict[str, Any] = body.get("stream_options") or {}
     return CompletionRequest(
         operation=operation,
         target=target,
         body=body,
+        further=further,
         prompt=prompt,
         stream=bool(stream) and operation is not Operation.EMBEDDINGS,
-        include_usage=bool(cast("dict[str, Any]", options).get("include_usage")),
+        include_usage=bool(options.get("include_usage")),
         session=request.header(b"x-session-id") or _text(body.get("user")),
         trace_id=trace_id(request),
         timeout_s=timeout_s(request),
@@ -69,7 +68,8 @@ def timeout_s(request: HttpRequest) -> float:
     given = request.header(b"x-voyager-timeout-ms")
     if not given:
         return 0.0
-    if not given.isdigit() or not 1 <= int(given) <= _MAX_TIMEOUT_MS:
+    # In ASCII alone: "²" is a digit to Python, and no number.
+    if not re.fullmatch("[0-9]{1,7}", given) or not 1 <= int(given) <= _MAX_TIMEOUT_MS:
         raise InvalidArgument(f"must be from 1 to {_MAX_TIMEOUT_MS}", "x-voyager-timeout-ms")
     return int(given) / 1000
 
@@ -92,55 +92,6 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidArgument("the body must be a JSON object", "body")
     return cast("dict[str, Any]", document)
-
-
-def check_parameters(body: Mapping[str, Any]) -> None:
-    """Refuse parameters of the wrong type or out of range before any provider sees them."""
-    for name in _PARAMETERS.keys() & body.keys():
-        value = body[name]
-        if value is not None and not _PARAMETERS[name][0](value):
-            raise InvalidArgument(f"must be {_PARAMETERS[name][1]}", name)
-
-
-def _number(low: float, high: float) -> tuple[Callable[[Any], bool], str]:
-    def check(value: Any) -> bool:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-
-    return check, f"a number from {low:g} to {high:g}"
-
-
-def _integer(low: int, high: int) -> tuple[Callable[[Any], bool], str]:
-    def check(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-    return check, f"an integer from {low} to {high}"
-
-
-def _is_stop(value: Any) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))
-    )
-
-
-_BOOLEAN: tuple[Callable[[Any], bool], str] = (lambda v: isinstance(v, bool), "true or false")
-_LIST: tuple[Callable[[Any], bool], str] = (lambda v: isinstance(v, list), "a list")
-
-_PARAMETERS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "temperature": _number(0, 2),
-    "top_p": _number(0, 1),
-    "presence_penalty": _number(-2, 2),
-    "frequency_penalty": _number(-2, 2),
-    "max_tokens": _integer(1, _MAX_TOKENS),
-    "max_completion_tokens": _integer(1, _MAX_TOKENS),
-    "n": _integer(1, 128),
-    "seed": _integer(-(2**63), 2**63 - 1),
-    "top_logprobs": _integer(0, 20),
-    "stream": _BOOLEAN,
-    "parallel_tool_calls": _BOOLEAN,
-    "stop": (_is_stop, "a string or a list of strings"),
-    "tools": _LIST,
-    "response_format": (lambda v: isinstance(v, dict), "an object"),
-}
 
 
 def _check_chat(body: Mapping[str, Any], has_prompt: bool) -> None:

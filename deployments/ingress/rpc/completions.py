@@ -10,15 +10,17 @@ from typing import Any
 import orjson
 
 from deployments.ingress.identity import Identity
-from deployments.ingress.openai.decode import check_parameters, prompt_call
+from deployments.ingress.openai.decode import prompt_call
 from deployments.lanes.sse import EventSplitter
 from deployments.pipeline import Pipeline
 from voyager_llm.domain.completion import Completion, CompletionRequest, Operation, PromptCall
+from voyager_llm.domain.parameters import PARAMETERS, REQUESTED, check
 from voyager_llm.errors import InvalidArgument, UpstreamInvalid
 from voyager_llm.v1 import completions_pb2 as pb
 from voyager_llm.v1 import evaluations_pb2
 
-_TEXT_PARAMETERS = frozenset({"stop", "user", "reasoning_effort", "service_tier"})
+# What the message has fields of its own for, or has one answer for.
+_OURS = REQUESTED | {"model", "n"}
 _MAX_TRACE_ID = 128
 
 
@@ -84,13 +86,14 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
         messages.append({"role": "user", "content": request.prompt})
     if not messages and prompt is None:
         raise InvalidArgument("give prompt, messages or prompt_ref", "prompt")
-    body = {**_parameters(request.parameters), "messages": messages}
+    parameters = _parameters(request.parameters)
     if len(request.trace_id) > _MAX_TRACE_ID or not request.trace_id.isprintable():
         raise InvalidArgument(f"must be at most {_MAX_TRACE_ID} printable characters", "trace_id")
     return CompletionRequest(
         operation=Operation.CHAT,
         target=target,
-        body=body,
+        body={**parameters, "messages": messages},
+        further=_further(parameters),
         prompt=prompt,
         stream=stream,
         session=request.metadata.get("session_id", ""),
@@ -100,25 +103,22 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
 
 def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
     """Parameters of a string map with their types: "0.7" is a number, a text stays one."""
-    parameters: dict[str, Any] = {}
-    for name, value in given.items():
-        try:
-            parameters[name] = value if name in _TEXT_PARAMETERS else orjson.loads(value)
-        except orjson.JSONDecodeError:
-            parameters[name] = value
-        if name == "stop" and value.startswith("["):
-            parameters[name] = _stop_list(value)
-    for forbidden in ("stream", "stream_options", "model", "messages", "n"):
-        if forbidden in parameters:
-            raise InvalidArgument("cannot be set here", f"parameters.{forbidden}")
+    for name in _OURS & given.keys():
+        raise InvalidArgument("cannot be set here", f"parameters.{name}")
+    return {name: _read(name, value) for name, value in given.items()}
+
+
+def _further(parameters: Mapping[str, Any]) -> frozenset[str]:
     try:
-        check_parameters(parameters)
+        return check(Operation.CHAT, parameters)
     except InvalidArgument as error:
         raise InvalidArgument(error.message, f"parameters.{error.field}") from None
-    return parameters
 
 
-def _stop_list(value: str) -> Any:
+def _read(name: str, value: str) -> Any:
+    parameter = PARAMETERS[Operation.CHAT].get(name)
+    if parameter is not None and parameter.is_text and not (name == "stop" and value.startswith("[")):
+        return value
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError:

@@ -1,0 +1,83 @@
+"""The full lane's way out: LiteLLM's clients may reach what the call at hand may reach, and nothing else.
+
+LiteLLM opens connections of its own, to hosts that it works out itself, and follows redirects. All its
+clients take their connections from two places, which `install` replaces by guards. A guard lets a request
+pass only while a call is `granted` hosts, to one of these hosts, over our own pooled client with its checks
+(`upstream.py`). Used by `full.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import httpx
+import litellm
+from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+
+from voyager_llm.domain.providers import reaches
+from voyager_llm.errors import UpstreamInvalid, UpstreamMisconfigured
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    hosts: tuple[str, ...]
+    session: Callable[[], aiohttp.ClientSession]
+
+    def check(self, url: httpx.URL) -> None:
+        """Raises `UpstreamMisconfigured`."""
+        if not reaches(url.host, self.hosts):
+            raise UpstreamMisconfigured("the provider's client turned to a host that is not the endpoint's")
+
+
+_NOTHING = _Grant((), aiohttp.ClientSession)
+# Of the call that runs. A context variable, since LiteLLM keeps its clients for all calls.
+_GRANT: ContextVar[_Grant] = ContextVar("voyager_egress", default=_NOTHING)
+
+
+def grant(hosts: tuple[str, ...], session: Callable[[], aiohttp.ClientSession]) -> None:
+    """Let the running task reach ``hosts``, through ``session``. Until it ends, or is granted others."""
+    _GRANT.set(_Grant(hosts, session))
+
+
+class _Guard(httpx.AsyncBaseTransport):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        granted = _GRANT.get()
+        granted.check(request.url)
+        transport: Any = LiteLLMAiohttpTransport(client=granted.session, owns_session=False)
+        response = await transport.handle_async_request(request)
+        if response.has_redirect_location:
+            await response.aclose()
+            raise UpstreamInvalid("the provider answered with a redirect, which is not followed")
+        return response
+
+
+class _BlockingGuard(httpx.HTTPTransport):
+    """For the exchange of a key for a token, which LiteLLM makes without awaiting it."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        _GRANT.get().check(request.url)
+        response = super().handle_request(request)
+        if response.has_redirect_location:
+            response.close()
+            raise UpstreamInvalid("the provider answered with a redirect, which is not followed")
+        return response
+
+
+def install() -> None:
+    """Put the guards in place; before LiteLLM makes its first client."""
+    handler: Any = AsyncHTTPHandler
+    # Under both its names, since LiteLLM uses both.
+    handler.create_async_transport = handler._create_async_transport = staticmethod(_guarded)
+    untyped: Any = litellm
+    untyped.sync_transport = _BlockingGuard(trust_env=False)
+    # A proxy of the environment would see keys.
+    untyped.disable_aiohttp_trust_env = True
+
+
+def _guarded(*_: Any, **__: Any) -> _Guard:
+    return _Guard()
