@@ -8,8 +8,11 @@ STAMP := .venv/.installed
 export PYTHONDONTWRITEBYTECODE =
 export VOYAGER_CACHE = $(CACHE)
 UV = $(shell command -v uv 2>/dev/null || echo $(CACHE)/uv/bin/uv)
+# The one way to make requirements.lock of pyproject.toml. `audit` asks whether it would still make the same.
+COMPILE = $(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header
 
-.PHONY: run test test-fast test-serve test-k8s demo-k8s check gen bench lock setup programs clean help
+.PHONY: run test test-fast test-serve test-k8s demo-k8s check audit sbom gen bench lock setup programs clean help
 
 help:
 	@echo "make run        run the service on this machine (HTTP 8000, gRPC 9000)"
@@ -18,7 +21,9 @@ help:
 	@echo "make bench      benchmarks against the peers (about 15 minutes)"
 	@echo "make test-k8s   everything of Kubernetes, against a real API server"
 	@echo "make demo-k8s   the whole path on this machine: kubectl, controller, Serve, Envoy"
-	@echo "make lock       lock the newest allowed dependencies"
+	@echo "make audit      what is installed is what was locked, wanted and accepted (part of check)"
+	@echo "make sbom       bill of materials (CycloneDX) of what the service runs with"
+	@echo "make lock       lock the newest allowed dependencies that are a week old"
 
 run: setup
 	@exec $(BIN)/voyager-llm up
@@ -45,6 +50,16 @@ check: setup
 	$(BIN)/python -m scripts.check_files
 	$(BIN)/python -m scripts.check_generated
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+	@$(MAKE) --no-print-directory audit
+
+# The service may import what it declares for run time alone; tests and tools, what is declared at all.
+audit: setup
+	$(BIN)/deptry voyager_llm deployments evals serve_app controller
+	$(BIN)/deptry scripts tests benchmarks --ignore DEP002,DEP004
+	$(BIN)/python -m scripts.supply.audit $(COMPILE)
+
+sbom: setup
+	@$(BIN)/python -m scripts.supply.sbom
 
 gen: setup
 	$(BIN)/python -m scripts.generate
@@ -70,9 +85,9 @@ $(STAMP): requirements.lock pyproject.toml scripts/bootstrap.lock
 	$(UV) pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Most malicious releases are found within hours: a release is taken once it is a week old.
 lock:
-	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
+	$(COMPILE) --upgrade --exclude-newer "7 days" --quiet -o requirements.lock
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis benchmarks/.work
