@@ -2,6 +2,7 @@
 
 import os
 
-# Read when LiteLLM is imported, which only modules of this package do: else it asks the network for its
-# price table, three times, before it takes the one that it carries.
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+# Read by LiteLLM, which only modules of this package import: else it asks the network for tables of prices
+# and of headers before it takes those that it carries.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"

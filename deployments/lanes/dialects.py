@@ -23,7 +23,7 @@ from litellm.types.utils import LlmProviders
 from litellm.utils import ProviderConfigManager
 
 from voyager_llm.domain.completion import Operation
-from voyager_llm.domain.parameters import PARAMETERS
+from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.errors import UpstreamMisconfigured
 
 # LiteLLM looks a model's entry up several times a request, and merges its tables of Azure models anew each
@@ -117,7 +117,7 @@ class Dialect:
         mapped: dict[str, Any] = self._config.map_openai_params(
             non_default_params=known, optional_params={}, model=model, drop_params=True
         )
-        own = {k: v for k, v in body.items() if k not in supported and k not in _OPENAI | _SAID_OTHERWISE}
+        own = {k: v for k, v in body.items() if k not in supported | _OPENAI and may_be_allowed(k)}
         return {**mapped, **own}
 
 

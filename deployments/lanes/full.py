@@ -19,6 +19,7 @@ from deployments.lanes.sse import frame
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd, Usage
+from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.domain.providers import PROVIDERS
 from voyager_llm.errors import (
     ContentPolicyRefused,
@@ -88,7 +89,7 @@ def _arguments(call: Call, key: str) -> dict[str, Any]:
     _refuse_remote_tools(body)
     target = call.target
     arguments: dict[str, Any] = {
-        **{name: value for name, value in body.items() if name not in _NOT_LITELLMS},
+        **{name: value for name, value in body.items() if _is_parameter(call.operation, name)},
         **target.settings,
         "model": f"{target.provider}/{target.model_name}",
         "timeout": call.total_timeout_s if call.stream else call.timeout_s,
@@ -98,7 +99,7 @@ def _arguments(call: Call, key: str) -> dict[str, Any]:
     if target.base_url != provider.address:
         arguments["api_base"] = target.base_url
     if target.secret is not None:
-        arguments["api_key"] = key
+        arguments[provider.key_argument] = key
     elif not provider.hosts:
         # Without one, LiteLLM would take any key that it finds in the environment.
         arguments["api_key"] = "none"
@@ -107,6 +108,11 @@ def _arguments(call: Call, key: str) -> dict[str, Any]:
 
 # OpenAI's `metadata` is for its own records; LiteLLM's parameter of that name steers what it logs.
 _NOT_LITELLMS = frozenset({"metadata", "store"})
+
+
+def _is_parameter(operation: Operation, name: str) -> bool:
+    """LiteLLM's functions take request and configuration side by side: each name is looked at here, too."""
+    return name not in _NOT_LITELLMS and (name in PARAMETERS[operation] or may_be_allowed(name))
 
 
 def _refuse_remote_tools(body: dict[str, Any]) -> None:

@@ -175,7 +175,11 @@ def _check_ambient(given: Authentication, endpoints: Endpoints, of: Provider, na
     """Without a secret these providers use this machine's own identity, which is for their hosts alone.
 
     Raises `ValueError`."""
-    if given.secret_ref is not None or not of.hosts:
+    if given.secret_ref is not None:
+        if not of.key_argument:
+            raise ValueError(f"provider {name} takes no authentication: it uses this machine's own identity")
+        return
+    if not of.hosts:
         return
     for url in filter(None, (endpoints.primary, endpoints.backup)):
         if not reaches(urlsplit(url).hostname or "", of.hosts):

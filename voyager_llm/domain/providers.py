@@ -9,7 +9,7 @@ left to LiteLLM, whose own guess for some forty providers is another company's. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -36,6 +36,8 @@ class Provider:
     token_hosts: tuple[str, ...] = ()
     # What `parameters.extra` of a model may set of the call itself: names of regions and projects.
     settings: frozenset[str] = frozenset()
+    # What LiteLLM calls the secret; empty: it takes none, since this machine's own identity is used.
+    key_argument: str = "api_key"
 
     @property
     def needs_endpoint(self) -> bool:
@@ -63,8 +65,12 @@ def _adapter(**addresses: str) -> dict[str, Provider]:
 
 
 _AWS = Provider(Lane.FULL, hosts=(".amazonaws.com",), settings=frozenset({"aws_region_name"}))
+_SAGEMAKER = replace(_AWS, key_argument="")
 _VERTEX = Provider(
-    Lane.FULL, hosts=(".googleapis.com",), settings=frozenset({"vertex_project", "vertex_location"})
+    Lane.FULL,
+    hosts=(".googleapis.com",),
+    settings=frozenset({"vertex_project", "vertex_location"}),
+    key_argument="vertex_credentials",
 )
 _AZURE = Provider(Lane.FULL, settings=frozenset({"api_version"}))
 _WATSONX = Provider(
@@ -158,8 +164,8 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
         "bedrock": _AWS,
         "databricks": Provider(Lane.FULL),
         "replicate": Provider(Lane.FULL, "https://api.replicate.com/v1"),
-        "sagemaker": _AWS,
-        "sagemaker_chat": _AWS,
+        "sagemaker": _SAGEMAKER,
+        "sagemaker_chat": _SAGEMAKER,
         "snowflake": Provider(Lane.FULL),
         "vertex_ai": _VERTEX,
         "vertex_ai_beta": _VERTEX,

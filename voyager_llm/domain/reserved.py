@@ -58,6 +58,9 @@ _RESERVED = frozenset(
         "search_engine_id", "search_tool_name", "self", "silent_model", "supports_system_message",
         "supports_system_prompt", "tag_regex", "tags", "text_completion", "tiered_pricing", "token",
         "tpm", "usage", "user_agent", "user_continue_message", "verbose",
+        # Its adapters take these of its own code.
+        "aembedding_fn", "authenticator", "aws", "backend_factory", "embedding_executor", "embedding_fn",
+        "entra_token_minter", "fetch_image", "provider",
         # Its own records and switches, which its parts read where parameters stand.
         "cache_control_injection_points", "cache_hit", "completion_call_id",
         "completion_start_time", "container", "custom_prompt_dict", "databricks_user_agent",
