@@ -42,8 +42,8 @@ NOT_OFFERED = frozenset(
     chatgpt gdc gigachat github_copilot oci sap
     ai21 aiohttp_openai amazon_nova anthropic_text apertis bedrock_mantle bytez charity_engine clarifai
     cognition cometapi compactifai cortecs darkbloom datarobot edenai empower galadriel gradient_ai helicone
-    libertai maritalk meta nadir nano-gpt neosantara nlp_cloud oobabooga parasail petals pinstripes predibase prism
-    publicai qwen_ai_platform qwencloud sagemaker_nova sail scx-ai synthetic tencent tensormesh
+    libertai maritalk meta nadir nano-gpt neosantara nlp_cloud oobabooga parasail petals pinstripes predibase
+    prism publicai qwen_ai_platform qwencloud sagemaker_nova sail scx-ai synthetic tencent tensormesh
     text-completion-codestral text-completion-inception text-completion-openai xiaomi_mimo
     """.split()
 )

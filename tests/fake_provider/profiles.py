@@ -40,6 +40,7 @@ class Profile:
     # Never answer at all.
     hang: bool = False
     redirect_to: str = ""
+    redirect_status: int = 302
     tool_call: bool = False
     # The keys that it takes, in whatever header; none: it asks for no key.
     keys: tuple[str, ...] = ()

@@ -84,7 +84,7 @@ async def _answer(record: Record, path: str, raw: bytes, send: Any) -> None:
     if profile.hang:
         await asyncio.sleep(_FOREVER)
     if profile.redirect_to:
-        await _send(send, 302, b"", [(b"location", profile.redirect_to.encode())])
+        await _send(send, profile.redirect_status, b"", [(b"location", profile.redirect_to.encode())])
         return
     if profile.raw:
         await _send(send, profile.status or 200, profile.raw.encode(), kind=profile.raw_type)
