@@ -7,23 +7,49 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TypeVar
 
 from deployments.lanes.adapter import AdapterLane
 from deployments.lanes.batching import EmbeddingBatcher
+from deployments.lanes.faults import concealed
 from deployments.lanes.full import FullLane
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import WireLane
 from deployments.secrets.places import secrets_of
 from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd
 from voyager_llm.domain.providers import Lane
-from voyager_llm.errors import UpstreamMisconfigured
+from voyager_llm.errors import UpstreamMisconfigured, VoyagerError
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import Target
 
 T = TypeVar("T")
 
 _PROBE_SECONDS = 5.0
+
+
+LaneOf = WireLane | AdapterLane | FullLane
+
+
+async def _concealing(attempt: Callable[[str], Awaitable[T]], key: str) -> T:
+    """An attempt with ``key``, which stands in none of its errors."""
+    try:
+        return await attempt(key)
+    except VoyagerError as error:
+        raise concealed(error, key) from None
+
+
+async def _stream(lane: LaneOf, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
+    """A lane's stream, without the key in any of its errors."""
+    try:
+        async with aclosing(lane.stream(call, key)) as blocks:
+            async for block in blocks:
+                if isinstance(block, StreamEnd) and block.error is not None:
+                    yield replace(block, error=concealed(block.error, key))
+                else:
+                    yield block
+    except VoyagerError as error:
+        raise concealed(error, key) from None
 
 
 class ProviderCaller:
@@ -54,14 +80,14 @@ class ProviderCaller:
         lane = self._lane(call)
         key = await self._key(call.target)
         try:
-            async with aclosing(lane.stream(call, key)) as blocks:
+            async with aclosing(_stream(lane, call, key)) as blocks:
                 async for block in blocks:
                     yield block
         except UpstreamMisconfigured:
             newer = await self._newer(call.target, key)
             if newer is None:
                 raise
-            async with aclosing(lane.stream(call, newer)) as blocks:
+            async with aclosing(_stream(lane, call, newer)) as blocks:
                 async for block in blocks:
                     yield block
 
@@ -72,12 +98,12 @@ class ProviderCaller:
         """Attempt with the target's key, and once more where that has been replaced meanwhile."""
         key = await self._key(target)
         try:
-            return await attempt(key)
+            return await _concealing(attempt, key)
         except UpstreamMisconfigured:
             newer = await self._newer(target, key)
             if newer is None:
                 raise
-            return await attempt(newer)
+            return await _concealing(attempt, newer)
 
     async def _probe(self, target: Target, key: str) -> None:
         if target.lane is Lane.WIRE:
@@ -86,7 +112,7 @@ class ProviderCaller:
             await self._adapter.probe(target, _PROBE_SECONDS)
         # The full lane has no free question to ask; its health comes from traffic alone.
 
-    def _lane(self, call: Call) -> WireLane | AdapterLane | FullLane:
+    def _lane(self, call: Call) -> LaneOf:
         lane = call.target.lane
         if lane is Lane.WIRE:
             return self._wire
