@@ -1,2 +1,5 @@
-"""Prompt templates: a bounded Jinja2 dialect. `policy` says what may stand in a template, `sandbox`
-bounds what running it can cost, `render` puts both behind two functions."""
+"""Prompt templates: a dialect of Jinja2 in which every operation is paid for before it runs.
+
+`syntax` parses a source within bounds, `policy` says what may stand in it, `evaluator` makes functions of
+it, `operations`, `filters`, `tests` and `methods` are what those call, each paying off one `budget`;
+`render` puts all of it behind two functions."""

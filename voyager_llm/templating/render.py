@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import orjson
-from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
-from jinja2.exceptions import SecurityError
 
 from voyager_llm.domain.prompt import PromptDefinition, PromptParameter, fits
 from voyager_llm.errors import InvalidArgument, RenderFailed, TemplateInvalid
-from voyager_llm.templating.policy import check
-from voyager_llm.templating.sandbox import MAX_OUTPUT_CHARS, METER, Meter, PromptEnvironment, text
+from voyager_llm.templating.budget import MAX_OUTPUT_CHARS, Budget
+from voyager_llm.templating.syntax import Tokens
+from voyager_llm.templating.template import Cache, compiled
+from voyager_llm.templating.values import text
 
-_ENVIRONMENT = PromptEnvironment()
+# Of all messages of a prompt together.
+MAX_SOURCE_CHARS = 200_000
+
+_TEMPLATES = Cache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +48,22 @@ def check_prompt(prompt: PromptDefinition) -> None:
     Raises `TemplateInvalid`; ``field`` is ``template`` or ``messages.N.content``.
     """
     declared = {parameter.name for parameter in prompt.parameters}
-    for field, source in _sources(prompt):
+    sources = _sources(prompt)
+    if sum(len(source) for _, source in sources) > MAX_SOURCE_CHARS:
+        raise TemplateInvalid(f"is longer than {MAX_SOURCE_CHARS} characters", "messages")
+    tokens = Tokens()
+    for field, source in sources:
         try:
-            tree = _ENVIRONMENT.parse(source)
-            check(tree)
-            _ENVIRONMENT.from_string(source)
-        except TemplateSyntaxError as error:
-            column = _column(source, error.lineno)
-            raise TemplateInvalid(f"line {error.lineno}, column {column}: {error.message}", field) from None
-        except RecursionError:
-            raise TemplateInvalid("the template is nested too deeply", field) from None
+            template = compiled(source, tokens)
         except TemplateInvalid as error:
             raise TemplateInvalid(error.message, field) from None
-        undeclared = sorted(meta.find_undeclared_variables(tree) - declared - {"range"})
+        undeclared = sorted(template.reads - declared)
         if undeclared:
-            names = ", ".join(undeclared)
+            names = ", ".join(undeclared[:10])
             raise TemplateInvalid(f"uses variables that parameters does not declare: {names}", field)
+    budget = Budget()
+    for i, parameter in enumerate(prompt.parameters):
+        _weigh(budget, [parameter.default, *parameter.enum], f"parameters.{i}")
 
 
 def render(prompt: PromptDefinition, variables: Mapping[str, Any], *, texts: bool = False) -> Rendered:
@@ -71,12 +73,16 @@ def render(prompt: PromptDefinition, variables: Mapping[str, Any], *, texts: boo
     parameter's type. Raises `InvalidArgument` for unknown, missing or unfit variables (``field`` is
     ``variables.NAME``) and `RenderFailed` when the template itself fails or hits a limit.
     """
-    values = _resolve(prompt, variables, texts)
-    if prompt.messages:
-        rendered = tuple(Message(m.role, _render(m.content, values)) for m in prompt.messages)
-    else:
-        rendered = (Message("user", _render(prompt.template, values)),)
-    return Rendered(rendered, values)
+    budget = Budget()
+    values = _resolve(prompt, variables, texts, budget)
+    messages: list[Message] = []
+    roles = [message.role for message in prompt.messages] or ["user"]
+    for role, (field, source) in zip(roles, _sources(prompt), strict=True):
+        try:
+            messages.append(Message(role, _TEMPLATES.get(source).render(values, budget)))
+        except (TemplateInvalid, RenderFailed) as error:
+            raise RenderFailed(error.message, field) from None
+    return Rendered(tuple(messages), values)
 
 
 def _sources(prompt: PromptDefinition) -> list[tuple[str, str]]:
@@ -85,22 +91,17 @@ def _sources(prompt: PromptDefinition) -> list[tuple[str, str]]:
     return [(f"messages.{i}.content", message.content) for i, message in enumerate(prompt.messages)]
 
 
-def _column(source: str, line: int) -> int:
-    """Jinja2 reports lines only: the column of the line's last tag or expression is where it gave up."""
-    lines = source.splitlines()
-    found = lines[line - 1] if 0 < line <= len(lines) else ""
-    return max(found.rfind("{{"), found.rfind("{%"), 0) + 1
-
-
-def _resolve(prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool) -> dict[str, Any]:
+def _resolve(
+    prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool, budget: Budget
+) -> dict[str, Any]:
     parameters = {parameter.name: parameter for parameter in prompt.parameters}
-    unknown = sorted(set(variables) - set(parameters))
-    if unknown:
-        raise InvalidArgument(f"prompt {prompt.name} has no such parameter", f"variables.{unknown[0]}")
+    unknown = next((name for name in variables if name not in parameters), None)
+    if unknown is not None:
+        raise InvalidArgument(f"prompt {prompt.name} has no such parameter", f"variables.{unknown[:64]}")
     values: dict[str, Any] = {}
     for name, parameter in parameters.items():
         if name in variables:
-            values[name] = _typed(parameter, variables[name], texts)
+            values[name] = _typed(parameter, variables[name], texts, budget)
         elif parameter.required:
             raise InvalidArgument("is required", f"variables.{name}")
         else:
@@ -108,17 +109,20 @@ def _resolve(prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool
     return values
 
 
-def _typed(parameter: PromptParameter, value: Any, is_text: bool) -> Any:
+def _typed(parameter: PromptParameter, value: Any, is_text: bool, budget: Budget) -> Any:
     field = f"variables.{parameter.name}"
+    if isinstance(value, str) and len(value) > MAX_OUTPUT_CHARS:
+        raise InvalidArgument(f"is longer than {MAX_OUTPUT_CHARS} characters", field)
     if is_text and isinstance(value, str) and parameter.type != "string":
         value = _read(parameter, value, field)
     if not fits(value, parameter.type):
         raise InvalidArgument(f"must be of type {parameter.type}", field)
-    if parameter.enum and value not in parameter.enum:
-        allowed = ", ".join(text(item) for item in parameter.enum)
-        raise InvalidArgument(f"must be one of: {allowed}", field)
-    if isinstance(value, str) and len(value) > MAX_OUTPUT_CHARS:
-        raise InvalidArgument(f"is longer than {MAX_OUTPUT_CHARS} characters", field)
+    if not parameter.enum:
+        return value
+    _weigh(budget, value, field)
+    if value not in parameter.enum:
+        allowed = ", ".join(text(item)[:64] for item in parameter.enum[:16])
+        raise InvalidArgument(f"must be one of: {allowed}{', …' * (len(parameter.enum) > 16)}", field)
     return value
 
 
@@ -131,25 +135,9 @@ def _read(parameter: PromptParameter, value: str, field: str) -> Any:
         raise InvalidArgument(f"must be of type {parameter.type}", field) from None
 
 
-@lru_cache(maxsize=2048)
-def _compiled(source: str) -> Template:
-    return _ENVIRONMENT.from_string(source)
-
-
-def _render(source: str, values: dict[str, Any]) -> str:
-    token = METER.set(Meter.start())
+def _weigh(budget: Budget, value: Any, field: str) -> None:
+    """Bounds what comparing a value costs, and how deep it goes."""
     try:
-        pieces: list[str] = []
-        size = 0
-        for piece in _compiled(source).generate(values):
-            size += len(piece)
-            if size > MAX_OUTPUT_CHARS:
-                raise RenderFailed(f"the prompt is longer than {MAX_OUTPUT_CHARS} characters", "variables")
-            pieces.append(piece)
-        return "".join(pieces)
-    except (SecurityError, UndefinedError) as error:
-        raise RenderFailed(str(error), "template") from None
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
-        raise RenderFailed(f"{type(error).__name__} while rendering", "template") from error
-    finally:
-        METER.reset(token)
+        budget.pay_whole(value)
+    except RenderFailed as error:
+        raise InvalidArgument(error.message, field) from None

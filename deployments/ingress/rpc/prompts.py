@@ -19,7 +19,7 @@ from deployments.ingress.rpc.codec import (
 from deployments.pipeline import Pipeline
 from voyager_llm.domain.definition import Kind, canonical, digest
 from voyager_llm.ports import Definitions
-from voyager_llm.templating.sandbox import text
+from voyager_llm.templating.values import text
 from voyager_llm.v1 import prompts_pb2 as pb
 
 

@@ -1,0 +1,94 @@
+"""A template's way from source to something that can be rendered, and the cache of those.
+
+Called by `render.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from jinja2 import UndefinedError
+
+from voyager_llm.errors import RenderFailed
+from voyager_llm.templating.budget import Budget
+from voyager_llm.templating.frame import Frame
+from voyager_llm.templating.policy import check
+from voyager_llm.templating.statements import Statement, Statements
+from voyager_llm.templating.syntax import Tokens, parse
+
+# What the cached templates may take together, and what one token of them takes, in bytes.
+CACHE_BYTES = 32_000_000
+_BYTES_PER_TOKEN = 400
+_MAX_REASON_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """``reads`` are the variables that it needs, ``cost`` what it takes to run, loops and operands apart."""
+
+    statements: Sequence[Statement]
+    reads: frozenset[str]
+    cost: int
+    bytes: int
+
+    def render(self, variables: Mapping[str, Any], budget: Budget) -> str:
+        """Raises `RenderFailed` when the budget does not suffice or the template fails."""
+        try:
+            budget.pay(self.cost)
+            out: list[str] = []
+            frame = Frame(budget, dict(variables), out)
+            for statement in self.statements:
+                statement(frame)
+            return "".join(out)
+        except RenderFailed as error:
+            reason = error.message
+        except UndefinedError as error:
+            reason = str(error)
+        except Exception as error:  # what Python raises on a template's operands is the template's mistake
+            reason = f"{type(error).__name__}: {error}"
+        raise RenderFailed(f"line {budget.line}: {reason[:_MAX_REASON_CHARS]}", "template")
+
+
+class Cache:
+    """The templates used last, as many as fit into so many bytes."""
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self._templates: OrderedDict[str, Template] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, source: str) -> Template:
+        """Raises what `compiled` raises."""
+        with self._lock:
+            found = self._templates.get(source)
+            if found is not None:
+                self._templates.move_to_end(source)
+                return found
+        made = compiled(source, Tokens())
+        with self._lock:
+            self._bytes += made.bytes - self._drop(source)
+            self._templates[source] = made
+            while self._bytes > self._limit:
+                self._bytes -= self._drop(next(iter(self._templates)))
+        return made
+
+    def _drop(self, source: str) -> int:
+        dropped = self._templates.pop(source, None)
+        return dropped.bytes if dropped else 0
+
+
+def compiled(source: str, tokens: Tokens) -> Template:
+    """The template of a source, made anew. Raises `TemplateInvalid`."""
+    before = tokens.left
+    tree = parse(source, tokens)
+    reads = check(tree)
+    statements = Statements()
+    block = statements.block(tree.body)
+    size = 2 * sys.getsizeof(source) + _BYTES_PER_TOKEN * (before - tokens.left)
+    return Template(block, reads, statements.cost, size)
