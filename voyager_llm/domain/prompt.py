@@ -6,7 +6,8 @@ Fields are the specification's PromptDefinition. Used by the store, the renderer
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -30,9 +31,27 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _whole(value: Any) -> Any:
-    """JSON knows one kind of number, and protobuf's Value makes every one a float: 5.0 is 5."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+# Levels of lists and objects in one another. Comparing, printing and packing a value recurse in C.
+MAX_NESTING = 64
+
+
+def _value(value: Any) -> Any:
+    """JSON knows one kind of number, and protobuf's Value makes every one a float: 5.0 is 5. Beyond 64 bits
+    it stays a float, as no JSON of ours holds longer whole numbers."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return int(value)
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        level = [inner for outer in level for inner in _held(outer)]
+        if not level:
+            return value
+    raise ValueError(f"must not be nested more than {MAX_NESTING} levels deep")
+
+
+def _held(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 class PromptParameter(Frozen):
@@ -42,19 +61,19 @@ class PromptParameter(Frozen):
     type: ParameterType = "string"
     required: bool = False
     description: str = Field(default="", max_length=4096)
-    default: Annotated[Any, AfterValidator(_whole)] = None
-    enum: tuple[Annotated[Any, AfterValidator(_whole)], ...] = Field(default=(), max_length=256)
+    default: Annotated[Any, AfterValidator(_value)] = None
+    enum: tuple[Annotated[Any, AfterValidator(_value)], ...] = Field(default=(), max_length=256)
 
     @model_validator(mode="after")
     def _consistent(self) -> PromptParameter:
         if self.type == "enum" and not self.enum:
             raise ValueError("a parameter of type enum needs its enum values")
-        for value in self.enum:
+        for i, value in enumerate(self.enum):
             if not fits(value, self.type):
-                raise ValueError(f"enum value {value!r} is no {self.type}")
+                raise ValueError(f"enum.{i} is no {self.type}")
         if self.default is not None:
             if not fits(self.default, self.type):
-                raise ValueError(f"default {self.default!r} is no {self.type}")
+                raise ValueError(f"default is no {self.type}")
             if self.enum and self.default not in self.enum:
                 raise ValueError("default is not among enum")
         return self

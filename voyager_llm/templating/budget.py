@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, cast
 
+from voyager_llm.domain.prompt import MAX_NESTING
 from voyager_llm.errors import RenderFailed
 
 UNITS = 500_000
 CHARS_PER_UNIT = 16
 MAX_OUTPUT_CHARS = 1_000_000
-# Levels of lists and objects in one another. Comparing and showing them recurses in C, which bounds it too.
-MAX_NESTING = 64
 
 
 class Budget:

@@ -51,7 +51,9 @@ def items(budget: Budget, value: Any) -> list[Any]:
 
 def join(budget: Budget, value: Any, d: Any = "", attribute: Any = None) -> str:
     separator = shown(budget, d)
-    pieces = [shown(budget, found) for found in _attributes(budget, elements(budget, value), attribute)]
+    found = _attributes(budget, elements(budget, value), attribute)
+    budget.pay(len(found))
+    pieces = [shown(budget, each) for each in found]
     budget.pay_text(sum(map(len, pieces)) + len(separator) * len(pieces))
     return separator.join(pieces)
 
@@ -68,7 +70,7 @@ def mapped(
     found = elements(budget, value)
     if function is None:
         return _attributes(budget, found, attribute, default)
-    budget.pay(len(found))
+    budget.pay(2 * len(found))
     return [function(budget, each, *arguments) for each in found]
 
 
@@ -151,7 +153,7 @@ def _attributes(budget: Budget, found: list[Any], attribute: Any, default: Any =
     if isinstance(attribute, str):
         path = [int(part) if part.isdecimal() else part for part in attribute[:1000].split(".")]
     integer(len(path), "the number of steps of an attribute", 1, _MAX_PATH)
-    budget.pay(len(found) * (1 + len(path)))
+    budget.pay(len(found) * (2 + len(path)))
     result: list[Any] = []
     for each in found:
         reached = each
@@ -197,7 +199,7 @@ def _kept(
     test: Function | None,
     arguments: tuple[Any, ...],
 ) -> list[Any]:
-    budget.pay(len(found))
+    budget.pay(2 * len(found))
     passes = test or _true
     return [
         each for each, by in zip(found, judged, strict=True) if bool(passes(budget, by, *arguments)) is wanted

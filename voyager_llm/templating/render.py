@@ -61,9 +61,6 @@ def check_prompt(prompt: PromptDefinition) -> None:
         if undeclared:
             names = ", ".join(undeclared[:10])
             raise TemplateInvalid(f"uses variables that parameters does not declare: {names}", field)
-    budget = Budget()
-    for i, parameter in enumerate(prompt.parameters):
-        _weigh(budget, [parameter.default, *parameter.enum], f"parameters.{i}")
 
 
 def render(prompt: PromptDefinition, variables: Mapping[str, Any], *, texts: bool = False) -> Rendered:
@@ -73,13 +70,13 @@ def render(prompt: PromptDefinition, variables: Mapping[str, Any], *, texts: boo
     parameter's type. Raises `InvalidArgument` for unknown, missing or unfit variables (``field`` is
     ``variables.NAME``) and `RenderFailed` when the template itself fails or hits a limit.
     """
-    budget = Budget()
+    budget, tokens = Budget(), Tokens()
     values = _resolve(prompt, variables, texts, budget)
     messages: list[Message] = []
     roles = [message.role for message in prompt.messages] or ["user"]
     for role, (field, source) in zip(roles, _sources(prompt), strict=True):
         try:
-            messages.append(Message(role, _TEMPLATES.get(source).render(values, budget)))
+            messages.append(Message(role, _TEMPLATES.get(source, tokens).render(values, budget)))
         except (TemplateInvalid, RenderFailed) as error:
             raise RenderFailed(error.message, field) from None
     return Rendered(tuple(messages), values)

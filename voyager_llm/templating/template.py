@@ -63,14 +63,14 @@ class Cache:
         self._templates: OrderedDict[str, Template] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, source: str) -> Template:
-        """Raises what `compiled` raises."""
+    def get(self, source: str, tokens: Tokens) -> Template:
+        """The template of a source, made with `compiled` if it is not here."""
         with self._lock:
             found = self._templates.get(source)
             if found is not None:
                 self._templates.move_to_end(source)
                 return found
-        made = compiled(source, Tokens())
+        made = compiled(source, tokens)
         with self._lock:
             self._bytes += made.bytes - self._drop(source)
             self._templates[source] = made
