@@ -168,8 +168,8 @@ def _nothing(frame: Frame) -> None:
     return None
 
 
-def _no_else(frame: Frame) -> Any:
-    return StrictUndefined("the condition is false and there is no else")
+def _no_else(frame: Frame) -> str:
+    return ""
 
 
 EXPRESSIONS: Mapping[type[nodes.Node], Callable[[Expressions, Any], Expression]] = {

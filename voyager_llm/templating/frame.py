@@ -13,12 +13,11 @@ from voyager_llm.templating.budget import CHARS_PER_UNIT, Budget
 class Loop:
     """Where a loop stands."""
 
-    __slots__ = ("_items", "depth0", "index0")
+    __slots__ = ("_items", "index0")
 
-    def __init__(self, items: list[Any], outer: Loop | None) -> None:
+    def __init__(self, items: list[Any]) -> None:
         self._items = items
         self.index0 = 0
-        self.depth0 = outer.depth0 + 1 if outer else 0
 
     @property
     def length(self) -> int:
@@ -40,8 +39,6 @@ LOOP_ATTRIBUTES: Mapping[str, Callable[[Loop], Any]] = {
     "first": lambda loop: loop.index0 == 0,
     "last": lambda loop: loop.index0 == loop.length - 1,
     "length": lambda loop: loop.length,
-    "depth": lambda loop: loop.depth0 + 1,
-    "depth0": lambda loop: loop.depth0,
     "previtem": lambda loop: loop.neighbour(-1),
     "nextitem": lambda loop: loop.neighbour(1),
 }

@@ -74,7 +74,7 @@ class Statements(Expressions):
             budget.pay(len(found) * (cost + frame.cost))
             if test is not None:
                 found = _passing(found, test, target, frame)
-            loop = Loop(found, frame.loop)
+            loop = Loop(found)
             for loop.index0, value in enumerate(found):
                 inner = frame.inner(loop)
                 target(inner, value)

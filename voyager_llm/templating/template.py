@@ -59,7 +59,7 @@ class Cache:
 
     def __init__(self, limit: int = CACHE_BYTES) -> None:
         self._limit = limit
-        self._bytes = 0
+        self.bytes = 0
         self._templates: OrderedDict[str, Template] = OrderedDict()
         self._lock = Lock()
 
@@ -72,10 +72,10 @@ class Cache:
                 return found
         made = compiled(source, tokens)
         with self._lock:
-            self._bytes += made.bytes - self._drop(source)
+            self.bytes += made.bytes - self._drop(source)
             self._templates[source] = made
-            while self._bytes > self._limit:
-                self._bytes -= self._drop(next(iter(self._templates)))
+            while self.bytes > self._limit:
+                self.bytes -= self._drop(next(iter(self._templates)))
         return made
 
     def _drop(self, source: str) -> int:
