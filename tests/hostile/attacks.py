@@ -184,6 +184,9 @@ PLAIN: dict[str, Callable[[], str]] = {
     "too many arguments": lambda: "{{ 'a'|upper(1, 2, 3) }}",
     "a wrong argument's name": lambda: "{{ 'a'|upper(budget=3) }}",
     "budget by name": lambda: "{{ 'a'|default(value=3) }}",
+    "a slice in a tuple": lambda: "{{ [1][0:1, 0] }}{{ [1][0:1, 0:1] }}",
+    "a filter's name of many parts": lambda: "{{ 1|" + "a." * 5_000 + "a }}",
+    "a name of many parts in a tag": lambda: "{% " + "a" * 99 + " %}",
     "a keyword given twice": lambda: "{{ 'a'|join(d=1, d=2) }}",
 }  # fmt: skip
 
@@ -348,6 +351,30 @@ WITH_VARIABLES: dict[str, Callable[[], Attack]] = {
     ),
     "many lower texts kept": lambda: Attack(
         "".join(f"{{% set a{i} = x|map('upper')|list %}}" for i in range(100)), {"x": ["ab"] * 100_000}
+    ),
+    "many characters kept": lambda: Attack(
+        "".join(f"{{% set a{i} = x[{i}:]|list %}}" for i in range(100)), {"x": "\U0001f600" * 200_000}
+    ),
+    "JSON of control characters kept": lambda: Attack(
+        "".join(f"{{% set a{i} = [x]|tojson %}}" for i in range(100)), {"x": "\x01" * 999_999 + "\U0001f600"}
+    ),
+    "JSON of control characters kept, small": lambda: Attack(
+        "".join(f"{{% set a{i} = [x]|tojson %}}" for i in range(200)), {"x": "\x01" * 99_999 + "\U0001f600"}
+    ),
+    "upper texts that grow kept": lambda: Attack(
+        "".join(f"{{% set a{i} = x|upper %}}" for i in range(200)), {"x": "\u0390" * 99_999 + "\U0001f600"}
+    ),
+    "titles kept": lambda: Attack(
+        "".join(f"{{% set a{i} = x|title %}}" for i in range(200)), {"x": "\u0390 " * 49_999 + "\U0001f600"}
+    ),
+    "unique texts kept": lambda: Attack(
+        "".join(f"{{% set a{i} = x|unique %}}" for i in range(200)), {"x": [f"ab{i}" for i in range(90_000)]}
+    ),
+    "objects kept": lambda: Attack(
+        "{% set a = x" + "|map('items')|map('list')|list" * 1 + " %}" * 1, {"x": [{"a": 1}] * 100_000}
+    ),
+    "wide copies kept": lambda: Attack(
+        "".join(f"{{% set a{i} = x ~ {i} %}}" for i in range(200)), {"x": "a" * 399_999 + "\U0001f600"}
     ),
     "rows of long texts": lambda: Attack("{% for i in x %}{{ i }}{% endfor %}", {"x": ["a" * 999] * 8000}),
     "64 messages of loops": lambda: Attack((repeated("x", 30_000),) * 64),

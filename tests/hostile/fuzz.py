@@ -8,7 +8,6 @@ ours.
 
 from __future__ import annotations
 
-import os
 import resource
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from voyager_llm.templating.budget import UNITS, Budget
 from voyager_llm.templating.syntax import Tokens
 from voyager_llm.templating.template import compiled
 
-EXAMPLES = int(os.environ.get("VOYAGER_FUZZ_EXAMPLES", "100"))
+EXAMPLES = 100
 CPU_SECONDS = 100
 ADDRESS_BYTES = 700_000_000
 # About ten times what is measured: 0.5 µs for a unit, and 8 µs for a token.

@@ -133,6 +133,7 @@ def dictsort(
 def unique(budget: Budget, value: Any, case_sensitive: Any = False, attribute: Any = None) -> list[Any]:
     """Two values are the same when they are shown the same and are both text, or both not."""
     found = elements(budget, value)
+    budget.pay(2 * len(found))
     firsts: dict[str, Any] = {}
     for each, key in zip(found, _keys(budget, found, case_sensitive, attribute), strict=True):
         # Hashes of text cannot be made to collide, those of numbers can.

@@ -26,8 +26,7 @@ def _values(budget: Budget, value: Any) -> list[Any]:
 
 
 def _title(budget: Budget, value: Any) -> str:
-    budget.pay_text(len(value))
-    return value.title()
+    return text_filters.cased(budget, value, str.title)
 
 
 def _strip(budget: Budget, value: Any, chars: Any = None) -> str:

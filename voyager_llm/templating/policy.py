@@ -143,6 +143,8 @@ def _check_itself(node: nodes.Node) -> None:
             _check_applied(node, "test", TESTS)
         case nodes.Const():
             _check_constant(node)
+        case nodes.Tuple(items=items) if any(isinstance(item, nodes.Slice) for item in items):
+            raise _refused(node, "a slice stands alone in its brackets")
         case nodes.Getattr():
             _check_attribute(node, node.attr)
         case nodes.Getitem(arg=nodes.Const(value=name)):

@@ -21,6 +21,8 @@ from voyager_llm.templating.values import text
 # Of all messages of a prompt together.
 MAX_SOURCE_CHARS = 200_000
 
+_MAX_REASON_CHARS = 400
+
 _TEMPLATES = Cache()
 
 
@@ -56,7 +58,7 @@ def check_prompt(prompt: PromptDefinition) -> None:
         try:
             template = compiled(source, tokens)
         except TemplateInvalid as error:
-            raise TemplateInvalid(error.message, field) from None
+            raise TemplateInvalid(error.message[:_MAX_REASON_CHARS], field) from None
         undeclared = sorted(template.reads - declared)
         if undeclared:
             names = ", ".join(undeclared[:10])
@@ -78,7 +80,7 @@ def render(prompt: PromptDefinition, variables: Mapping[str, Any], *, texts: boo
         try:
             messages.append(Message(role, _TEMPLATES.get(source, tokens).render(values, budget)))
         except (TemplateInvalid, RenderFailed) as error:
-            raise RenderFailed(error.message, field) from None
+            raise RenderFailed(error.message[:_MAX_REASON_CHARS], field) from None
     return Rendered(tuple(messages), values)
 
 

@@ -51,7 +51,7 @@ def parse(source: str, tokens: Tokens) -> nodes.Template:
         raise TemplateInvalid(f"line {error.lineno}, column {column}: {error.message}", "template") from None
     except RecursionError:
         raise TemplateInvalid("the template is nested too deeply", "template") from None
-    except ValueError as error:  # numbers and characters that Python cannot read
+    except Exception as error:  # whatever a parser stumbles over, it is the source that is wrong
         raise TemplateInvalid(f"the template cannot be read: {error}", "template") from None
 
 

@@ -24,7 +24,6 @@ from voyager_llm.templating.syntax import Tokens, parse
 # What the cached templates may take together, and what one token of them takes, in bytes.
 CACHE_BYTES = 32_000_000
 _BYTES_PER_TOKEN = 400
-_MAX_REASON_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class Template:
     def render(self, variables: Mapping[str, Any], budget: Budget) -> str:
         """Raises `RenderFailed` when the budget does not suffice or the template fails."""
         try:
+            budget.line = 1
             budget.pay(self.cost)
             out: list[str] = []
             frame = Frame(budget, dict(variables), out)
@@ -51,7 +51,7 @@ class Template:
             reason = str(error)
         except Exception as error:  # what Python raises on a template's operands is the template's mistake
             reason = f"{type(error).__name__}: {error}"
-        raise RenderFailed(f"line {budget.line}: {reason[:_MAX_REASON_CHARS]}", "template")
+        raise RenderFailed(f"line {budget.line}: {reason}", "template")
 
 
 class Cache:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from jinja2 import Undefined
@@ -16,7 +17,7 @@ from jinja2 import Undefined
 from voyager_llm.errors import RenderFailed
 from voyager_llm.templating.budget import Budget
 from voyager_llm.templating.operations import pay_search
-from voyager_llm.templating.values import integer, json, number, shown, string
+from voyager_llm.templating.values import integer, number, packed, shown, string
 
 _LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _WORD = re.compile(r"\w+")
@@ -38,26 +39,31 @@ def as_string(budget: Budget, value: Any) -> str:
 
 
 def tojson(budget: Budget, value: Any) -> str:
-    budget.pay_whole(value)
-    return json(value)
+    return packed(budget, value)
 
 
-# At most three characters come of one, and only once: what case costs is what reading costs.
 def upper(budget: Budget, value: Any) -> str:
-    return _read(budget, value).upper()
+    return cased(budget, value, str.upper)
 
 
 def lower(budget: Budget, value: Any) -> str:
-    return _read(budget, value).lower()
+    return cased(budget, value, str.lower)
 
 
 def capitalize(budget: Budget, value: Any) -> str:
-    return _read(budget, value).capitalize()
+    return cased(budget, value, str.capitalize)
+
+
+def cased(budget: Budget, value: Any, function: Callable[[str], str]) -> str:
+    """The text in another case, paid for. A character may become three, but not again."""
+    result = function(shown(budget, value))
+    budget.pay_text(len(result))
+    return result
 
 
 def title(budget: Budget, value: Any) -> str:
     given = shown(budget, value)
-    budget.pay(len(given))
+    budget.pay(2 * len(given))
     return "".join(part[0].upper() + part[1:].lower() for part in _WORD_BEGINNING.split(given) if part)
 
 
@@ -156,12 +162,6 @@ def rounded(budget: Budget, value: Any, precision: Any = 0, method: Any = "commo
         raise RenderFailed("method must be common, ceil or floor", "template")
     scale = 10**precision
     return number((math.ceil if method == "ceil" else math.floor)(given * scale)) / scale
-
-
-def _read(budget: Budget, value: Any) -> str:
-    given = shown(budget, value)
-    budget.pay_text(len(given))
-    return given
 
 
 def _is_numeral(value: Any) -> bool:

@@ -19,7 +19,8 @@ _MAX_INT_BITS = 256
 
 
 def text(value: object) -> str:
-    """A value as a prompt shows it: text and numbers plainly, lists and objects as JSON."""
+    """A value as a prompt shows it: text and numbers plainly, lists and objects as JSON. Raises
+    `RenderFailed` for what JSON has no word for."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -28,22 +29,32 @@ def text(value: object) -> str:
         return ""
     if isinstance(value, (int, float, Undefined)):
         return str(value)
-    return json(value)
+    return _dumped(value).decode()
 
 
-def json(value: object) -> str:
-    """Raises `RenderFailed` for what JSON has no word for."""
+def _dumped(value: object) -> bytes:
     try:
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value)
     except TypeError as error:  # orjson's own error is one
         raise RenderFailed(f"cannot be shown as JSON: {error}", "template") from None
 
 
 def shown(budget: Budget, value: Any) -> str:
     """`text`, paid for."""
-    if isinstance(value, (str, list, dict)):
-        budget.pay_whole(cast("Any", value))
+    if isinstance(value, str):
+        budget.pay_text(len(value))
+    elif isinstance(value, (list, dict)):
+        return packed(budget, value)
     return text(value)
+
+
+def packed(budget: Budget, value: Any) -> str:
+    """The value as JSON, paid for: by what is read, and, as JSON writes some characters as six, by what is
+    written. Raises `RenderFailed` for what JSON has no word for."""
+    budget.pay_whole(value)
+    written = _dumped(value)
+    budget.pay_text(len(written))
+    return written.decode()
 
 
 def kind(value: object) -> str:
@@ -94,7 +105,7 @@ def elements(budget: Budget, value: Any) -> list[Any]:
     if not isinstance(value, (list, dict, str)):
         raise RenderFailed(f"expected a list, not {kind(value)}", "template")
     found = cast("list[Any] | dict[str, Any] | str", value)
-    budget.pay(len(found))
+    budget.pay(2 * len(found) if isinstance(found, str) else len(found))
     return list(found)
 
 
