@@ -183,6 +183,7 @@ PLAIN: dict[str, Callable[[], str]] = {
     "arguments with stars": lambda: "{{ 'a'|replace(*['a', 'b']) }}{{ 'a'|join(**{'d': 1}) }}",
     "too many arguments": lambda: "{{ 'a'|upper(1, 2, 3) }}",
     "a wrong argument's name": lambda: "{{ 'a'|upper(budget=3) }}",
+    "a function by name": lambda: "{{ [1]|map(function='upper') }}{{ [1]|select(test='odd') }}",
     "budget by name": lambda: "{{ 'a'|default(value=3) }}",
     "a slice in a tuple": lambda: "{{ [1][0:1, 0] }}{{ [1][0:1, 0:1] }}",
     "a filter's name of many parts": lambda: "{{ 1|" + "a." * 5_000 + "a }}",

@@ -62,6 +62,7 @@ def mapped(
     budget: Budget,
     value: Any,
     function: Function | None = None,
+    /,
     *arguments: Any,
     attribute: Any = None,
     default: Any = None,
@@ -74,25 +75,25 @@ def mapped(
     return [function(budget, each, *arguments) for each in found]
 
 
-def select(budget: Budget, value: Any, test: Function | None = None, *arguments: Any) -> list[Any]:
+def select(budget: Budget, value: Any, test: Function | None = None, /, *arguments: Any) -> list[Any]:
     found = elements(budget, value)
     return _kept(budget, found, found, True, test, arguments)
 
 
-def reject(budget: Budget, value: Any, test: Function | None = None, *arguments: Any) -> list[Any]:
+def reject(budget: Budget, value: Any, test: Function | None = None, /, *arguments: Any) -> list[Any]:
     found = elements(budget, value)
     return _kept(budget, found, found, False, test, arguments)
 
 
 def selectattr(
-    budget: Budget, value: Any, attribute: Any, test: Function | None = None, *arguments: Any
+    budget: Budget, value: Any, attribute: Any, test: Function | None = None, /, *arguments: Any
 ) -> list[Any]:
     found = elements(budget, value)
     return _kept(budget, found, _attributes(budget, found, attribute), True, test, arguments)
 
 
 def rejectattr(
-    budget: Budget, value: Any, attribute: Any, test: Function | None = None, *arguments: Any
+    budget: Budget, value: Any, attribute: Any, test: Function | None = None, /, *arguments: Any
 ) -> list[Any]:
     found = elements(budget, value)
     return _kept(budget, found, _attributes(budget, found, attribute), False, test, arguments)

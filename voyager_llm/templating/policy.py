@@ -43,6 +43,7 @@ _WORDS: Mapping[type[nodes.Node], str] = {
     nodes.FilterBlock: "a filter block",
     nodes.AssignBlock: "a set block",
     nodes.NSRef: "namespace",
+    nodes.Scope: "autoescape",
     nodes.Pow: "**",
 }
 
@@ -206,4 +207,6 @@ def _targets(target: nodes.Node) -> set[str]:
 
 
 def _refused(node: nodes.Node, message: str) -> TemplateInvalid:
-    return TemplateInvalid(f"line {node.lineno}: {message}", "template")
+    # Jinja2 gives some nodes that it makes itself no line.
+    where = f"line {node.lineno}: " if node.lineno else ""
+    return TemplateInvalid(f"{where}{message}", "template")
