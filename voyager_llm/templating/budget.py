@@ -3,7 +3,7 @@
 A unit is about what one node of a template costs to run, or sixteen characters of text, or one element of
 a list: some tenths of a microsecond and at most some sixty bytes. So the units bound time and memory
 together, and whether a rendering fits does not depend on how busy the machine is. Made by
-`templating/render.py`, spent by `evaluator.py` and everything that it calls.
+`render.py`, spent by what `statements.py` and `expressions.py` make.
 """
 
 from __future__ import annotations

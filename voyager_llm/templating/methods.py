@@ -1,4 +1,4 @@
-"""The methods of values (``name.upper()``), each paid for before it runs. Called by `evaluator.py`.
+"""The methods of values (``name.upper()``), each paid for before it runs. Called by `expressions.py`.
 
 Those that are filters too are the same functions.
 """

@@ -1,7 +1,7 @@
 """The filters of the dialect: those of Jinja2 that prompts need, each paid for before it runs.
 
 A filter's Python signature is what `policy.py` holds a template's arguments against; ``budget`` and
-``value`` come from `evaluator.py`. Filters on lists alone stand in `listing.py`. Docstrings of Jinja2's
+``value`` come from `expressions.py`. Filters on lists stand in `list_filters.py`. Docstrings of Jinja2's
 documentation apply; what differs is said here.
 """
 
