@@ -6,10 +6,10 @@ Used by the definitions beside this file, by the store and by `controller/`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import orjson
 from pydantic import (
@@ -66,9 +66,29 @@ Money = Annotated[
 ]
 
 
-def whole(value: Any) -> Any:
-    """JSON knows one kind of number, and protobuf's Value makes every one a float: 5.0 is 5."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+# Levels of lists and objects in one another. Comparing, printing and packing a value recurse in C.
+MAX_NESTING = 64
+
+
+def json_value(value: Any) -> Any:
+    """A field that may hold any JSON, as we keep it. Raises `ValueError` when it is nested too deeply.
+
+    JSON knows one kind of number, and protobuf's Value makes every one a float: 5.0 is 5. Beyond 64 bits
+    it stays a float, as no JSON of ours holds longer whole numbers."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return int(value)
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        level = [inner for outer in level for inner in _held(outer)]
+        if not level:
+            return value
+    raise ValueError(f"must not be nested more than {MAX_NESTING} levels deep")
+
+
+def _held(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$", max_length=253)]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from voyager_llm.domain.address import check_endpoint
-from voyager_llm.domain.definition import Capability, Frozen, Money, Name, whole
+from voyager_llm.domain.definition import Capability, Frozen, Money, Name, json_value
 from voyager_llm.domain.parameters import NAME, PARAMETERS, REQUESTED, may_be_allowed
 from voyager_llm.domain.providers import NAMES, Provider, provider, reaches
 
@@ -56,7 +56,7 @@ class ModelParameters(Frozen):
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     seed: int | None = None
     stop: tuple[Annotated[str, Field(max_length=256)], ...] = Field(default=(), max_length=16)
-    extra: dict[str, Annotated[Any, AfterValidator(whole)]] = Field(
+    extra: dict[str, Annotated[Any, AfterValidator(json_value)]] = Field(
         default_factory=dict[str, Any], max_length=64
     )
     allow: tuple[ParameterName, ...] = Field(default=(), max_length=64)

@@ -6,12 +6,11 @@ Fields are the specification's PromptDefinition. Used by the store, the renderer
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from voyager_llm.domain.definition import Capability, Frozen, Money, Name
+from voyager_llm.domain.definition import Capability, Frozen, Money, Name, json_value
 
 ParameterType = Literal["string", "integer", "number", "boolean", "enum", "list", "object"]
 
@@ -31,29 +30,6 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-# Levels of lists and objects in one another. Comparing, printing and packing a value recurse in C.
-MAX_NESTING = 64
-
-
-def _value(value: Any) -> Any:
-    """JSON knows one kind of number, and protobuf's Value makes every one a float: 5.0 is 5. Beyond 64 bits
-    it stays a float, as no JSON of ours holds longer whole numbers."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
-        return int(value)
-    level = [value]
-    for _ in range(MAX_NESTING + 1):
-        level = [inner for outer in level for inner in _held(outer)]
-        if not level:
-            return value
-    raise ValueError(f"must not be nested more than {MAX_NESTING} levels deep")
-
-
-def _held(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return cast("dict[str, Any]", value).values()
-    return cast("list[Any]", value) if isinstance(value, list) else ()
-
-
 class PromptParameter(Frozen):
     """One variable of the template."""
 
@@ -61,8 +37,8 @@ class PromptParameter(Frozen):
     type: ParameterType = "string"
     required: bool = False
     description: str = Field(default="", max_length=4096)
-    default: Annotated[Any, AfterValidator(_value)] = None
-    enum: tuple[Annotated[Any, AfterValidator(_value)], ...] = Field(default=(), max_length=256)
+    default: Annotated[Any, AfterValidator(json_value)] = None
+    enum: tuple[Annotated[Any, AfterValidator(json_value)], ...] = Field(default=(), max_length=256)
 
     @model_validator(mode="after")
     def _consistent(self) -> PromptParameter:

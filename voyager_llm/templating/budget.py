@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, cast
 
-from voyager_llm.domain.prompt import MAX_NESTING
+from voyager_llm.domain.definition import MAX_NESTING
 from voyager_llm.errors import RenderFailed
 
 UNITS = 500_000
