@@ -65,6 +65,15 @@ def test_a_prompt_with_its_version() -> None:
     assert "target" not in decoded.body
 
 
+def test_variables_nested_too_deeply_are_refused_by_name() -> None:
+    deep: Any = "x"
+    for _ in range(200):
+        deep = [deep]
+    body = {"model": "prompt:greet", "variables": {"x": deep}}
+    with pytest.raises(InvalidArgument, match="variables: must not be nested"):
+        decode(http(body), Operation.CHAT)
+
+
 def test_headers_that_count() -> None:
     decoded = decode(
         http(CHAT, x_session_id="s", x_trace_id="t", x_voyager_timeout_ms="1500"), Operation.CHAT

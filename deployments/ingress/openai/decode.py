@@ -14,6 +14,7 @@ import orjson
 
 from deployments.ingress.asgi import HttpRequest
 from voyager_llm.domain.completion import CompletionRequest, Operation, PromptCall
+from voyager_llm.domain.definition import json_value
 from voyager_llm.domain.parameters import check
 from voyager_llm.errors import InvalidArgument
 
@@ -60,6 +61,10 @@ def prompt_call(model: str, variables: object) -> PromptCall:
         variables = {}
     if not isinstance(variables, dict):
         raise InvalidArgument("must be an object", "variables")
+    try:
+        json_value(variables)
+    except ValueError as error:
+        raise InvalidArgument(str(error), "variables") from None
     return PromptCall(name, version, cast("dict[str, Any]", variables))
 
 
