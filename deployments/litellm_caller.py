@@ -12,6 +12,7 @@ from contextlib import aclosing
 
 from deployments.caller import ProviderCaller
 from deployments.collector import relax_collector
+from deployments.listening import listen_on
 from deployments.results import as_value
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.errors import VoyagerError, public
@@ -25,6 +26,7 @@ class LiteLLMCaller:
     """The deployment; wrapped in `serve_app/app.py`."""
 
     def __init__(self) -> None:
+        listen_on(settings().replica_host)
         relax_collector()
         self._caller = ProviderCaller(settings())
 

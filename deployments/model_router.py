@@ -83,7 +83,7 @@ class ModelRouter(GrpcMethods):
             self.ready,
             self._all_metrics,
             self._all_reports,
-            settings().max_body_bytes,
+            settings(),
         )
 
     def ready(self) -> bool:

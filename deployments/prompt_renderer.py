@@ -7,9 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from deployments.collector import relax_collector
+from deployments.listening import listen_on
 from deployments.results import as_value
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import VoyagerError
+from voyager_llm.settings import settings
 from voyager_llm.templating.render import Rendered, render
 
 
@@ -24,6 +26,7 @@ class PromptRenderer:
     """The deployment; wrapped in `serve_app/app.py`. Holds nothing but compiled templates."""
 
     def __init__(self) -> None:
+        listen_on(settings().replica_host)
         relax_collector()
         self._renderer = LocalRenderer()
 

@@ -35,17 +35,25 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
     # One haproxy thread serves more than a two-core machine can send.
     environment = {
         RUN_MARK: run,
+        # Ray then listens on loopback with every port it has: it has no setting of that name, but this one,
+        # made for machines whose firewall would ask the user, says that there are no other nodes.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Serve calls it in its own proxy and before a router listens; see docs/listening.md.
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deployments.listening.for_serve",
         "VOYAGER_SCRATCH": str(scratch),
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(Path(__file__).with_name("haproxy.sh")),
         "VOYAGER_HAPROXY": get_haproxy_binary(),
+        "VOYAGER_PYTHON": sys.executable,
+        # Its messages, without a line for each request, go to a file beside its socket.
+        "RAY_SERVE_HAPROXY_LOG_TARGET": "stderr",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(scratch / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(scratch / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(scratch / "admin"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(scratch / "metrics.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(scratch),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(scratch / "server-state"),
@@ -55,8 +63,8 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc_base + _PORTS - 1),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_http),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
-        # Long completions must not be cut by the load balancer; our own deadlines hold.
-        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "3600",
+        # HAProxy's supervisor starts it again; this is for when both are killed. Three failures count.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
         # Ray starts its workers at nice 15: beside any busy process, requests would wait for a turn.
         "RAY_worker_niceness": "0",
         # Ray's own metrics; ours are at /metrics. Every export stops the event loop for a moment.

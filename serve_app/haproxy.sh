@@ -1,11 +1,11 @@
 #!/bin/sh
-# Stands where Ray Serve looks for HAProxy (RAY_SERVE_HAPROXY_BINARY_PATH), amends the configuration that
-# Serve generated, and becomes the real HAProxy (VOYAGER_HAPROXY). See docs/decisions/0005-haproxy.md.
-#
-# 1. Statistics and metrics listen on loopback; Serve binds them to every interface.
-# 2. Serve is told not to watch for disconnects: that costs two tasks a request, and our ingress watches
-#    by itself where a request takes long enough for it to matter.
+# Stands where Ray Serve looks for HAProxy (RAY_SERVE_HAPROXY_BINARY_PATH): amends the configuration that Serve
+# generated (haproxy_config.py) and becomes the supervisor of the real HAProxy (supervisor.py). Both that and
+# HAProxy get nothing of this environment but the mark of the run. See docs/decisions/0005-haproxy.md.
 set -eu
+
+here=$(dirname "$(readlink -f "$0")")
+python=${VOYAGER_PYTHON:-python3}
 
 config=""
 previous=""
@@ -14,11 +14,7 @@ for argument in "$@"; do
     previous="$argument"
 done
 
-if [ -n "$config" ]; then
-    sed -i \
-        -e 's/^\( *bind \)\(:\|0\.0\.0\.0:\|\*:\)/\1127.0.0.1:/' \
-        -e '/^frontend http_frontend/,/^backend/ { /^ *bind / a\    http-request set-header x-request-disconnect-disabled ?1
-        }' "$config"
-fi
-
-exec "$VOYAGER_HAPROXY" "$@"
+PYTHONPATH="$(dirname "$here")${PYTHONPATH:+:$PYTHONPATH}" \
+    "$python" -m serve_app.haproxy_config "$config" "$config.$$"
+exec env -i VOYAGER_RUN="${VOYAGER_RUN:-}" \
+    "$python" -I -S "$here/supervisor.py" "$VOYAGER_HAPROXY" "$config.$$" "$@"

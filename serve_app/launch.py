@@ -78,7 +78,7 @@ def _start(config: Settings, stop: threading.Event) -> None:
         )
         logging.getLogger("ray.serve").setLevel(logging.ERROR)
         serve.start(
-            http_options={"host": config.host, "port": config.http_port, "keep_alive_timeout_s": 75},
+            http_options={"host": config.replica_host, "port": config.http_port, "keep_alive_timeout_s": 75},
             grpc_options=grpc_options(config),
         )
     with console.status(f"starting the application ({config.topology}) …"):

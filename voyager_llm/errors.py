@@ -7,6 +7,7 @@ The tree::
     │   ├── TemplateInvalid        a prompt template does not parse or is not allowed
     │   ├── RenderFailed           variables do not fit, or rendering hit a limit
     │   ├── RequestTooLarge        body or text over the limit
+    │   ├── RequestTimeout         the body did not come in time
     │   ├── ContextWindowExceeded  the prompt does not fit the model
     │   ├── ContentPolicyRefused   the provider's content policy refused
     │   └── UpstreamRejected       the provider says that the request is wrong
@@ -72,6 +73,10 @@ class RenderFailed(InvalidArgument):
 
 class RequestTooLarge(InvalidArgument):
     code = "request_too_large"
+
+
+class RequestTimeout(InvalidArgument):
+    code = "request_timeout"
 
 
 class ContextWindowExceeded(InvalidArgument):
@@ -171,6 +176,7 @@ RENDERINGS: dict[str, Rendering] = {
     "template_invalid": _BAD_REQUEST,
     "render_failed": _BAD_REQUEST,
     "request_too_large": Rendering(413, "INVALID_ARGUMENT", "invalid_request_error"),
+    "request_timeout": Rendering(408, "DEADLINE_EXCEEDED", "invalid_request_error"),
     "context_length_exceeded": _BAD_REQUEST,
     "content_policy_violation": _BAD_REQUEST,
     "upstream_rejected": _BAD_REQUEST,

@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that HTTP and gRPC listen on.")
     http_port: int = Field(8000, ge=1, le=65535)
     grpc_port: int = Field(9000, ge=1, le=65535)
+    replica_host: str = Field(
+        "127.0.0.1",
+        description="Address that replicas listen on, for HAProxy and each other.",
+    )
     topology: Literal["split", "fused"] = Field(
         "split", description="split: each stage scales alone; fused: all in the router's process."
     )
@@ -66,8 +70,23 @@ class Settings(BaseSettings):
     connect_timeout_s: float = Field(5.0, gt=0, le=60)
     max_attempts: int = Field(3, ge=1, le=16)
     retry_budget_share: float = Field(0.2, ge=0, le=1, description="Retries per request, at most.")
-    max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Of a request, HTTP or gRPC.")
     max_answer_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    max_connections: int = Field(
+        16_384,
+        ge=16,
+        description="Of all clients; fewer where too few files may be open (two each).",
+    )
+    max_connections_per_client: int = Field(
+        2048, ge=1, description="Connections, and calls at a time, of one address (IPv6: of one /64)."
+    )
+    head_timeout_s: float = Field(
+        10.0, gt=0, le=3600, description="For a request's head, then for its body or the first 16 KiB of it."
+    )
+    body_timeout_s: float = Field(60.0, gt=0, le=3600, description="For a request's body.")
+    client_timeout_s: float = Field(
+        30.0, gt=0, le=3600, description="Silence of a client that is to send or to take something."
+    )
     connections_per_host: int = Field(2048, ge=1, description="To one provider; streams hold one each.")
     embedding_batch_wait_s: float = Field(
         0.0, ge=0, le=1, description="How long one text waits for others to be embedded with it; 0: never."
@@ -77,11 +96,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _open_only_on_loopback(self) -> Settings:
-        if self.host not in _LOOPBACK and self.api_key is None:
-            raise ValueError(
-                f"VOYAGER_HOST={self.host} is reachable by others: set VOYAGER_API_KEY to a reference "
-                '({"name": …, "key": …}) to the key that clients must present'
-            )
+        for name, host in (("HOST", self.host), ("REPLICA_HOST", self.replica_host)):
+            if host not in _LOOPBACK and self.api_key is None:
+                raise ValueError(
+                    f"VOYAGER_{name}={host} is reachable by others: set VOYAGER_API_KEY to a reference "
+                    '({"name": …, "key": …}) to the key that clients must present'
+                )
         return self
 
     def store_url(self) -> str:

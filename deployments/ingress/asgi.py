@@ -7,12 +7,12 @@ the whole request (`docs/decisions/0003-raw-asgi.md`). Used by `http.py` and the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from voyager_llm.errors import InvalidArgument, RequestTooLarge
+from voyager_llm.errors import Cancelled, InvalidArgument, RequestTimeout, RequestTooLarge
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,28 +41,71 @@ class HttpRequest:
 
     def header(self, name: bytes) -> str:
         """A header's value, or an empty string."""
-        return self.headers.get(name, b"").decode("latin-1")
+        return header(self.headers, name)
 
 
-async def read_request(scope: Scope, receive: Receive, limit: int) -> HttpRequest:
-    """Raises `RequestTooLarge` for a body over ``limit`` bytes, before reading all of it."""
-    headers = dict(scope["headers"])
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Of a request's body: size, seconds in all, seconds without a byte of it."""
+
+    max_bytes: int
+    total_s: float
+    pause_s: float
+
+
+def header(headers: Mapping[bytes, bytes], name: bytes) -> str:
+    """A header's value, or an empty string."""
+    return headers.get(name, b"").decode("latin-1")
+
+
+def has_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request with these headers has a body, if an empty one."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
+async def read_request(
+    scope: Scope, headers: dict[bytes, bytes], receive: Receive, limits: BodyLimits
+) -> HttpRequest:
+    """Raises `RequestTooLarge` for a body over the limit before reading all of it, `RequestTimeout` for one
+    that does not come in time, `Cancelled` when the client leaves before its end."""
     declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > limit:
-        raise RequestTooLarge(f"the body is larger than {limit} bytes")
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        pieces = [body]
-        size = len(body)
-        while message.get("more_body"):
-            message = await receive()
-            pieces.append(message.get("body", b""))
-            size += len(pieces[-1])
-            if size > limit:
-                raise RequestTooLarge(f"the body is larger than {limit} bytes")
-        body = b"".join(pieces)
-    return HttpRequest(scope["method"], scope["path"], scope["query_string"].decode(), headers, body)
+    if declared.isdigit() and (len(declared) > 18 or int(declared) > limits.max_bytes):
+        raise _too_large(limits)
+    if has_body(headers):
+        body = await _read_body(receive, limits)
+    else:
+        await receive()
+        body = b""
+    query = scope["query_string"].decode("latin-1")
+    return HttpRequest(scope["method"], scope["path"], query, headers, body)
+
+
+async def _read_body(receive: Receive, limits: BodyLimits) -> bytes:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limits.total_s
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(limits.pause_s) as clock:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Cancelled("the client went away")
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+                if size > limits.max_bytes:
+                    raise _too_large(limits)
+                if not message.get("more_body"):
+                    return b"".join(pieces)
+                clock.reschedule(min(end, loop.time() + limits.pause_s))
+    except TimeoutError:
+        raise RequestTimeout(
+            f"the body did not come within {limits.total_s:g} s, or there was a pause of {limits.pause_s:g} s"
+        ) from None
+
+
+def _too_large(limits: BodyLimits) -> RequestTooLarge:
+    return RequestTooLarge(f"the body is larger than {limits.max_bytes} bytes")
 
 
 async def respond(

@@ -1,6 +1,7 @@
 """The HTTP ingress: one ASGI application over the pipeline and the service.
 
-Reading order: `HttpIngress.__call__` → `_dispatch` → the codec of the path. Used by `model_router.py`.
+Reading order: `HttpIngress.__call__` → `_dispatch` → the codec of the path. Who calls is known from the
+headers before the body is read: strangers cannot make us wait for one. Used by `model_router.py`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from deployments.ingress.asgi import (
+    BodyLimits,
     DisconnectWatch,
     HttpRequest,
     Receive,
     Scope,
     Send,
+    has_body,
+    header,
     read_request,
     respond,
 )
@@ -23,7 +27,15 @@ from deployments.ingress.identity import Authenticator, Identity
 from deployments.ingress.openai.api import OPERATIONS, OpenAIApi
 from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.status import openai_body, rest_body, retry_headers
-from voyager_llm.errors import NotFound, public, rendering
+from voyager_llm.errors import (
+    NotFound,
+    RequestTimeout,
+    RequestTooLarge,
+    Unauthenticated,
+    public,
+    rendering,
+)
+from voyager_llm.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +54,7 @@ class HttpIngress:
         is_ready: Callable[[], bool],
         metrics: Callable[[], Awaitable[bytes]],
         reports: Callable[[], Awaitable[bytes]],
-        max_body_bytes: int,
+        settings: Settings,
     ) -> None:
         self._openai = openai
         self._rest = rest
@@ -50,7 +62,7 @@ class HttpIngress:
         self._is_ready = is_ready
         self._metrics = metrics
         self._reports = reports
-        self._max_body_bytes = max_body_bytes
+        self._limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s, settings.client_timeout_s)
         self._openapi = files("voyager_llm.v1").joinpath("openapi.json").read_bytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,17 +77,21 @@ class HttpIngress:
                 log.exception("request failed")
             is_rest = scope["path"].startswith("/api/")
             body = rest_body(fault) if is_rest else openai_body(fault)
-            await respond(send, rendering(fault).http, body, retry_headers(fault))
+            headers = retry_headers(fault)
+            if isinstance(fault, _UNREAD) and has_body(dict(scope["headers"])):
+                headers.append((b"connection", b"close"))
+            await respond(send, rendering(fault).http, body, headers)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if path in _OPEN:
             await self._open(path, send)
             return
-        request = await read_request(scope, receive, self._max_body_bytes)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         who = await self._authenticator.identify(
-            request.header(b"authorization"), request.header(b"x-voyager-user")
+            header(headers, b"authorization"), header(headers, b"x-voyager-user")
         )
+        request = await read_request(scope, headers, receive, self._limits)
         watch = DisconnectWatch(receive)
         try:
             await self._answer(request, path, who, send)
@@ -117,3 +133,5 @@ class HttpIngress:
 
 
 _OPEN = frozenset({"/healthz", "/readyz"})
+# Errors from before a body's end: what is left of it would be taken for the next request.
+_UNREAD = (Unauthenticated, RequestTooLarge, RequestTimeout)

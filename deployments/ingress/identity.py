@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from voyager_llm.domain.model import SecretRef
@@ -49,8 +49,13 @@ class Authenticator:
             raise Unauthenticated("give the API key as 'Authorization: Bearer …'")
         return Identity(user[:_MAX_NAME] if user.isprintable() and user else "anonymous")
 
+    async def identify_call(self, metadata: Iterable[tuple[str, str | bytes]]) -> Identity:
+        """As `identify`, of a gRPC call's metadata."""
+        found = {key: value for key, value in metadata if isinstance(value, str)}
+        return await self.identify(found.get("authorization", ""), found.get("x-voyager-user", ""))
+
     async def _admits(self, key: SecretRef, authorization: str) -> bool:
-        given = authorization.removeprefix("Bearer ").strip()
+        given = _bearer_token(authorization)
         current = await self._secrets.get(key)
         if _equal(given, current):
             return True
@@ -67,6 +72,12 @@ class Authenticator:
         return _equal(given, newer) or _equal(given, current)
 
 
+def _bearer_token(authorization: str) -> str:
+    """The token; empty where the header is of another scheme or of none. A scheme has no case."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def _equal(given: str, expected: str) -> bool:
-    """In constant time, so that an answer's delay tells nothing."""
-    return hmac.compare_digest(given.encode(), expected.encode())
+    """In constant time, so that an answer's delay tells nothing. An empty key admits nobody."""
+    return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())

@@ -1,12 +1,17 @@
 """One error, three renderings: google.rpc.Status for REST and gRPC, OpenAI's shape for its API.
 
-The codes stand in the table of `voyager_llm/errors.py`. Used by the HTTP and gRPC ingress.
+The codes stand in the table of `voyager_llm/errors.py`. Used by the HTTP and gRPC ingress, and by
+`deployments/listening.py`. No text comes back whole that is longer than a person would read.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import math
+from bisect import bisect_left
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import orjson
@@ -17,9 +22,16 @@ from voyager_llm.errors import VoyagerError, rendering
 
 _DOMAIN = "llm.voyager.io"
 
+# Characters of a field and of a message that are shown.
+_FIELD_CHARACTERS = 256
+_MESSAGE_CHARACTERS = 2048
+# Trailers of one answer: gRPC clients take 8 KiB of metadata by default, HAProxy less than its buffer of 16.
+_TRAILER_BYTES = 7 * 1024
+
 
 def rpc_status(error: VoyagerError) -> status_pb2.Status:
     """The error as google.rpc.Status, with ErrorInfo, BadRequest and RetryInfo as they apply."""
+    error = _brief(error)
     details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=_DOMAIN)]
     if error.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
@@ -48,6 +60,7 @@ def rest_body(error: VoyagerError) -> bytes:
 
 def openai_body(error: VoyagerError) -> bytes:
     """The error in the shape of OpenAI's API."""
+    error = _brief(error)
     return orjson.dumps(
         {
             "error": {
@@ -58,6 +71,55 @@ def openai_body(error: VoyagerError) -> bytes:
             }
         }
     )
+
+
+def trailers(error: VoyagerError) -> tuple[str, list[tuple[str, Any]]]:
+    """The error as a gRPC answer ends with it: details and trailing metadata, cut so that they fit.
+
+    The text stands in them three times, each encoded in a way of its own: where it is long, its beginning is
+    sent, the field first."""
+    error = _brief(error)
+    if _size(error) > _TRAILER_BYTES:
+        # As many characters as fit, the longer the more bytes.
+        fitting = bisect_left(
+            range(1, len(error.message)), _TRAILER_BYTES, key=lambda length: _size(_brief(error, length))
+        )
+        error = _brief(error, fitting)
+    return str(error), _trailers(error)
+
+
+def _trailers(error: VoyagerError) -> list[tuple[str, Any]]:
+    return [
+        ("grpc-status-details-bin", rpc_status(error).SerializeToString()),
+        # The same as REST has it, for a gateway that makes REST of this call (kuberay/base/envoy/envoy.yaml).
+        ("voyager-http-status", str(rendering(error).http)),
+        ("voyager-error", json.dumps(orjson.loads(rest_body(error)))),
+        *((name.decode(), value.decode()) for name, value in retry_headers(error)),
+    ]
+
+
+def _size(error: VoyagerError) -> int:
+    """Bytes of the trailers on the wire: details are percent-encoded, binary values are base64."""
+    found = len(quote(str(error)))
+    for name, value in _trailers(error):
+        found += len(name) + len(base64.b64encode(value) if isinstance(value, bytes) else value)
+    return found
+
+
+def _brief(error: VoyagerError, characters: int = _MESSAGE_CHARACTERS) -> VoyagerError:
+    """The error with a field and a message that are no longer than is shown, and can be encoded."""
+    field, message = _cut(error.field, _FIELD_CHARACTERS), _cut(error.message, characters)
+    if field is error.field and message is error.message:
+        return error
+    return type(error)(message, field, error.retry_after_s)
+
+
+def _cut(text: str, characters: int) -> str:
+    if len(text) <= characters and text.isascii():
+        return text
+    cut = text if len(text) <= characters else text[: characters - 1] + "…"
+    # A client's JSON may hold half a character (a lone surrogate), which no encoding has.
+    return cut.encode("utf-8", "replace").decode()
 
 
 def retry_headers(error: VoyagerError) -> list[tuple[bytes, bytes]]:

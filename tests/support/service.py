@@ -124,7 +124,7 @@ async def start(folder: Path, **overrides: Any) -> LocalService:
         lambda: True,
         metrics,
         reports,
-        settings.max_body_bytes,
+        settings,
     )
     transport = httpx.ASGITransport(ingress)  # pyright: ignore[reportArgumentType]
     http = httpx.AsyncClient(transport=transport, base_url="http://service", timeout=30)

@@ -7,20 +7,18 @@ are set on the context instead of raised: Serve would log a stack trace for each
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import orjson
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from ray.serve.grpc_util import RayServegRPCContext
 
 from deployments.ingress.identity import Authenticator, Identity
 from deployments.ingress.rpc.service import ModelManagerService
-from deployments.ingress.status import grpc_code, rest_body, retry_headers, rpc_status
-from voyager_llm.errors import public, rendering
+from deployments.ingress.status import grpc_code, trailers
+from voyager_llm.errors import public
 from voyager_llm.v1 import completions_pb2, evaluations_pb2, models_pb2, prompts_pb2, routes_pb2
 
 Context = RayServegRPCContext
@@ -55,10 +53,7 @@ class GrpcMethods:
             return empty()
 
     async def _identify(self, context: Context) -> Identity:
-        metadata = dict(context.invocation_metadata())
-        return await self.authenticator.identify(
-            metadata.get("authorization", ""), metadata.get("x-voyager-user", "")
-        )
+        return await self.authenticator.identify_call(context.invocation_metadata())
 
     async def CreateModel(
         self, request: models_pb2.CreateModelRequest, grpc_context: Context
@@ -281,13 +276,7 @@ class GrpcMethods:
 
 def _fail(context: Context, error: Exception) -> None:
     fault = public(error)
+    details, metadata = trailers(fault)
     context.set_code(grpc_code(fault))
-    context.set_details(str(fault))
-    trailers: list[tuple[str, Any]] = [
-        ("grpc-status-details-bin", rpc_status(fault).SerializeToString()),
-        # The same as REST has it, for a gateway that makes REST of this call (kuberay/base/envoy/envoy.yaml).
-        ("voyager-http-status", str(rendering(fault).http)),
-        ("voyager-error", json.dumps(orjson.loads(rest_body(fault)))),
-    ]
-    trailers += [(name.decode(), value.decode()) for name, value in retry_headers(fault)]
-    context.set_trailing_metadata(trailers)
+    context.set_details(details)
+    context.set_trailing_metadata(metadata)
