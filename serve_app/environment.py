@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import secrets
 import socket
 import sys
 from pathlib import Path
@@ -38,6 +39,9 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         # Ray then listens on loopback with every port it has: it has no setting of that name, but this one,
         # made for machines whose firewall would ask the user, says that there are no other nodes.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Whoever has this token commands Ray. Ray's own file is for all clusters, and readable to all users.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(_new_token(scratch)),
         # Serve calls it in its own proxy and before a router listens; see docs/listening.md.
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deployments.listening.for_serve",
         "VOYAGER_SCRATCH": str(scratch),
@@ -83,6 +87,13 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
     # machine; Serve's default of 30 s would make Ctrl-C take half a minute.
     environment["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = "0" if settings.fast_drain else "2"
     return environment
+
+
+def _new_token(folder: Path) -> Path:
+    path = folder / "ray-token"
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32))
+    return path
 
 
 def free_block(size: int) -> int:

@@ -163,7 +163,8 @@ def _announce(config: Settings, has_model: bool) -> None:
 
 
 def _url(config: Settings) -> str:
-    return f"http://{config.host}:{config.http_port}"
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"http://{host}:{config.http_port}"
 
 
 def _shut_down(embedded: EmbeddedLLM) -> None:

@@ -24,7 +24,8 @@ class RunningService:
 
     def __init__(self, data: Path, *, embedded_llm: bool = False, **settings: Any) -> None:
         self.http_port, self.grpc_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.http_port}"
+        host = settings.get("host", "127.0.0.1")
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.http_port}"
         self.log = data / "up.log"
         values = {
             "DATA_DIR": data, "HTTP_PORT": self.http_port, "GRPC_PORT": self.grpc_port,

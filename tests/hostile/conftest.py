@@ -1,0 +1,31 @@
+"""One run of the service for each topology, with short time-outs so that attacks are over soon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.running import RunningService
+
+HEAD_SECONDS = 2.0
+CLIENT_SECONDS = 3.0
+BODY_SECONDS = 6.0
+PER_CLIENT = 1000
+
+
+@pytest.fixture(scope="session", params=["split", "fused"])
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    """As a user starts it: no key, on loopback."""
+    service = RunningService(
+        tmp_path_factory.mktemp(request.param),
+        topology=request.param,
+        head_timeout_s=HEAD_SECONDS,
+        client_timeout_s=CLIENT_SECONDS,
+        body_timeout_s=BODY_SECONDS,
+        max_connections_per_client=PER_CLIENT,
+    )
+    yield service
+    service.stop()
