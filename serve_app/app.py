@@ -49,7 +49,8 @@ def build_application(config: Settings) -> Application:
     router = serve.deployment(
         name=ROUTER,
         num_replicas=config.router_replicas,
-        max_ongoing_requests=ongoing,
+        # A request whose body is still to come has a place here and none in the pipeline.
+        max_ongoing_requests=ongoing + config.max_connections,
         max_queued_requests=ongoing,
         graceful_shutdown_timeout_s=config.request_timeout_s,
         graceful_shutdown_wait_loop_s=0.2,

@@ -17,6 +17,7 @@ from voyager_llm.settings import Settings, settings
 
 # Descriptors that HAProxy needs beside two for each connection: listeners, health checks, its own pipes.
 _SPARE_FILES = 256
+_GRACE_SECONDS = 1.0
 # HAProxy's own end of the administration socket; `supervisor.py` stands at the one that Serve knows.
 OWN_SOCKET = ".own"
 
@@ -77,9 +78,10 @@ def _defaults(section: str, limits: Settings) -> str:
     # With `abortonclose`, HAProxy 2.8 turns in a loop when a client leaves whose body it was to splice, and
     # never tells the server. Splicing of answers saves nothing on chunks as small as tokens.
     section = _edit(section, r" *option splice-re(quest|sponse)\n", "", times=2)
-    # Between two bytes of a body, or of an answer that the client is to take. It does not run while the
-    # client waits for the answer.
-    section = _edit(section, r"timeout client \S+", f"timeout client {_ms(limits.client_timeout_s)}")
+    # Between two bytes of a body, or of an answer that the client is to take; it does not run while the
+    # client waits for the answer. The service says first, in words, that a body stopped.
+    silence = limits.client_timeout_s + _GRACE_SECONDS
+    section = _edit(section, r"timeout client \S+", f"timeout client {_ms(silence)}")
     return section + f"    timeout http-request {_ms(limits.head_timeout_s)}\n"
 
 

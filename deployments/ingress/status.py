@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import math
-from bisect import bisect_left
+from bisect import bisect_right
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -80,11 +81,9 @@ def trailers(error: VoyagerError) -> tuple[str, list[tuple[str, Any]]]:
     sent, the field first."""
     error = _brief(error)
     if _size(error) > _TRAILER_BYTES:
-        # As many characters as fit, the longer the more bytes.
-        fitting = bisect_left(
-            range(1, len(error.message)), _TRAILER_BYTES, key=lambda length: _size(_brief(error, length))
-        )
-        error = _brief(error, fitting)
+        field = _fitting(_FIELD_CHARACTERS, _TRAILER_BYTES // 2, lambda n: _size(_brief(error, n, 0)))
+        message = _fitting(_MESSAGE_CHARACTERS, _TRAILER_BYTES, lambda n: _size(_brief(error, field, n)))
+        error = _brief(error, field, message)
     return str(error), _trailers(error)
 
 
@@ -106,9 +105,16 @@ def _size(error: VoyagerError) -> int:
     return found
 
 
-def _brief(error: VoyagerError, characters: int = _MESSAGE_CHARACTERS) -> VoyagerError:
+def _fitting(most: int, limit: int, size: Callable[[int], int]) -> int:
+    """How many characters, up to ``most``, make no more than ``limit`` bytes."""
+    return bisect_right(range(1, most + 1), limit, key=size)
+
+
+def _brief(
+    error: VoyagerError, field_characters: int = _FIELD_CHARACTERS, characters: int = _MESSAGE_CHARACTERS
+) -> VoyagerError:
     """The error with a field and a message that are no longer than is shown, and can be encoded."""
-    field, message = _cut(error.field, _FIELD_CHARACTERS), _cut(error.message, characters)
+    field, message = _cut(error.field, field_characters), _cut(error.message, characters)
     if field is error.field and message is error.message:
         return error
     return type(error)(message, field, error.retry_after_s)
@@ -117,7 +123,7 @@ def _brief(error: VoyagerError, characters: int = _MESSAGE_CHARACTERS) -> Voyage
 def _cut(text: str, characters: int) -> str:
     if len(text) <= characters and text.isascii():
         return text
-    cut = text if len(text) <= characters else text[: characters - 1] + "…"
+    cut = text if len(text) <= characters else text[: max(characters - 1, 0)] + "…"
     # A client's JSON may hold half a character (a lone surrogate), which no encoding has.
     return cut.encode("utf-8", "replace").decode()
 

@@ -99,6 +99,19 @@ def test_an_error_carries_its_details(stub: Any) -> None:
     assert info.reason == "INVALID_ARGUMENT"
 
 
+@pytest.mark.parametrize("size", [1_000, 16_000, 1_000_000])
+@pytest.mark.parametrize("letter", ["x", "é", "語", "😀", "\n", "%"])
+def test_an_error_of_any_length_arrives_as_what_it_is(stub: Any, letter: str, size: int) -> None:
+    """HAProxy has 16 KiB for the trailers of an answer, a client 8, and the text stands three times in them."""
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.GetModel(models.GetModelRequest(name=letter * size), timeout=20)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert caught.value.details().startswith("name: no model is named")
+    status = rpc_status.from_call(caught.value)
+    assert status is not None
+    assert status.message == caught.value.details()
+
+
 def test_a_prompt(stub: Any) -> None:
     name = fresh("prompt")
     stub.CreatePrompt(

@@ -75,3 +75,24 @@ async def test_wrong_keys_do_not_read_the_secret_each_time(
         assert not await admits(authenticator, "wrong")
         clock.now += 0.01
     assert reads <= 4
+
+
+@pytest.mark.parametrize("header", ["Bearer one", "bearer one", "BEARER  one ", " bEaReR one"])
+async def test_a_scheme_has_no_case(secret: Path, header: str) -> None:
+    settings = Settings(api_key=SecretRef(name="clients", key="key"))
+    authenticator = Authenticator(settings, Secrets(MountedFiles(secret.parents[1])))
+    assert (await authenticator.identify(header, "ada")).author == "ada"
+    assert (await authenticator.identify_call([("authorization", header)])).author == "anonymous"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "one", "Bearer", "Bearer ", "Bearer two", "Basic one", "Bearerone", "Bearer:one", "Bearer one two"],
+)
+async def test_a_key_without_its_scheme_is_no_key(secret: Path, header: str) -> None:
+    settings = Settings(api_key=SecretRef(name="clients", key="key"))
+    authenticator = Authenticator(settings, Secrets(MountedFiles(secret.parents[1])))
+    with pytest.raises(Unauthenticated):
+        await authenticator.identify(header, "ada")
+    with pytest.raises(Unauthenticated):
+        await authenticator.identify_call([("authorization", header), ("authorization", b"\xff")])

