@@ -5,7 +5,7 @@
 set -eu
 
 here=$(dirname "$(readlink -f "$0")")
-python=${VOYAGER_PYTHON:-python3}
+python=$(command -v "${VOYAGER_PYTHON:-python3}")
 
 config=""
 previous=""

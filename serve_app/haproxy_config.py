@@ -39,10 +39,10 @@ def amended(config: str, limits: Settings, files: int) -> str:
     edits: dict[str, Callable[[str], str]] = {
         "global": lambda text: _global(text, limits, files),
         "defaults": lambda text: _defaults(text, limits),
-        "frontend prometheus": lambda text: _bind(text, limits.replica_host),
+        "frontend prometheus": lambda text: _bind(text, "127.0.0.1"),
         "frontend http_frontend": lambda text: _frontend(text, limits, _HTTP_RULES, _TOO_MANY_HTTP),
         "frontend grpc_frontend": lambda text: _frontend(text, limits, _GRPC_RULES, _TOO_MANY_GRPC),
-        "listen stats": lambda text: _bind(text, limits.replica_host),
+        "listen stats": lambda text: _bind(text, "127.0.0.1"),
     }
     if not ready:
         edits["backend default_backend"] = lambda text: text.replace("return status 404", "return status 503")

@@ -172,10 +172,15 @@ def test_the_cluster_has_the_environment_that_the_launcher_sets(tmp_path: Path) 
     cluster = service["spec"]["rayClusterConfig"]
     own = serve_environment(Settings(), tmp_path, "run")
     local = ("PORT", "PATH", "LOC", "SOCKET", "SERVER_STATE", "NBTHREAD", "LOG", "DRAINING", "VOYAGER")
+    # One machine alone, and its token; here there are many, and KubeRay hands out the token.
+    local += ("OSX_CLUSTER", "AUTH_MODE")
+    callback = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
     shared = {name: value for name, value in own.items() if not any(part in name for part in local)}
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         given = {e["name"]: e.get("value") for e in group["template"]["spec"]["containers"][0]["env"]}
         assert {name: given.get(name) for name in shared} == shared
+        assert given[callback] == own[callback]
+        assert given["RAY_SERVE_HAPROXY_BINARY_PATH"].endswith("/serve_app/haproxy.sh")
 
 
 def test_the_rayservice_leaves_the_configuration_to_the_controller() -> None:

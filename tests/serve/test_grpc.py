@@ -102,7 +102,7 @@ def test_an_error_carries_its_details(stub: Any) -> None:
 @pytest.mark.parametrize("size", [1_000, 16_000, 1_000_000])
 @pytest.mark.parametrize("letter", ["x", "é", "語", "😀", "\n", "%"])
 def test_an_error_of_any_length_arrives_as_what_it_is(stub: Any, letter: str, size: int) -> None:
-    """HAProxy has 16 KiB for the trailers of an answer, a client 8, and the text stands three times in them."""
+    """HAProxy has 16 KiB for an answer's trailers, a client 8, and the text stands three times in them."""
     with pytest.raises(grpc.RpcError) as caught:
         stub.GetModel(models.GetModelRequest(name=letter * size), timeout=20)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
