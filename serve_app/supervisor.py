@@ -51,24 +51,23 @@ class Supervisor:
         return self._process.pid if self._process else 0
 
     def run(self) -> int:
-        """Until HAProxy ends by itself or as it was told to. Returns its exit code, or minus a signal."""
+        """Until HAProxy ends because Serve said so, or refuses to start. Returns its exit code."""
         for number in _PASSED_ON:
             signal.signal(number, self._pass_on)
-        code = self._once(self._first)
-        while code < 0 and not self._ending:
-            code = self._once(self._again)
-        return code
-
-    def _once(self, command: list[str]) -> int:
-        started = time.monotonic()
-        # The child must not outlive this process, however that ends.
-        self._process = subprocess.Popen(command, preexec_fn=die_with_parent)  # noqa: PLW1509
-        if self._ending:
-            self._process.terminate()
-        code = self._process.wait()
-        if not self._ending and time.monotonic() - started < _SETTLED_SECONDS:
-            time.sleep(_PAUSE_SECONDS)
-        return code
+        command = self._first
+        while True:
+            started = time.monotonic()
+            # The child must not outlive this process, however that ends.
+            self._process = subprocess.Popen(command, preexec_fn=die_with_parent)  # noqa: PLW1509
+            if self._ending:
+                self._process.terminate()
+            code = self._process.wait()
+            is_settled = time.monotonic() - started > _SETTLED_SECONDS
+            if self._ending or (code > 0 and not is_settled):
+                return code
+            if not is_settled:
+                time.sleep(_PAUSE_SECONDS)
+            command = self._again
 
     def _pass_on(self, number: int, _frame: object) -> None:
         self._ending = self._ending or number in _ENDING
@@ -88,12 +87,11 @@ def stand_at(path: str, supervisor: Supervisor) -> None:
                 mine = rb"(?m)^Pid: %d$" % supervisor.pid
                 self.wfile.write(re.sub(mine, b"Pid: %d" % os.getpid(), answer))
 
-    with suppress(FileNotFoundError):
-        Path(f"{path}.new").unlink()
-    server = ThreadingUnixStreamServer(f"{path}.new", Question)
+    made = Path(f"{path}.new")
+    made.unlink(missing_ok=True)
+    server = ThreadingUnixStreamServer(str(made), Question)
     server.daemon_threads = True
-    Path(path).parent.joinpath(f"{path}.new").chmod(0o600)
-    Path(f"{path}.new").rename(path)
+    made.rename(path)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
@@ -130,6 +128,7 @@ def without_predecessors(arguments: list[str]) -> list[str]:
 def main(binary: str, config: str, *given: str) -> int:
     """``given`` are Serve's arguments for HAProxy, ``config`` is the amended configuration."""
     die_with_parent()
+    os.umask(0o077)  # the socket is for this user alone
     named = re.search(r"stats socket (\S+)\.own ", Path(config).read_text())
     if named is None:
         raise SystemExit(f"{config} names no administration socket")
