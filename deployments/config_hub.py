@@ -23,7 +23,7 @@ from voyager_llm.adoption import Adoption
 from voyager_llm.bundle import unpack
 from voyager_llm.catalog import Catalog, Publish
 from voyager_llm.domain.quota import Lease, ModelQuota
-from voyager_llm.errors import NotFound, VoyagerError
+from voyager_llm.errors import NotFound, Unavailable, VoyagerError
 from voyager_llm.kube.client import connect
 from voyager_llm.report import Report
 from voyager_llm.settings import Settings, settings
@@ -54,12 +54,15 @@ class ConfigHub:
         self._routers: DeploymentHandle[Any] | None = None
 
     async def invoke(self, method: str, arguments: tuple[Any, ...]) -> Any:
-        """One method of the catalog; an error comes back as a value."""
+        """One method of the catalog. Here and below, an error comes back as a value."""
+        return await as_value(self._invoke(method, arguments))
+
+    async def _invoke(self, method: str, arguments: tuple[Any, ...]) -> Any:
         if method not in _READS | _WRITES:
-            return NotFound(f"the catalog has no method {method}")
+            raise NotFound(f"the catalog has no method {method}")
         await self._opened()
-        result = await as_value(getattr(self._catalog, method)(*arguments))
-        if method in _WRITES and not isinstance(result, VoyagerError):
+        result = await getattr(self._catalog, method)(*arguments)
+        if method in _WRITES:
             kind, given = arguments[:2]
             self._adoption.wrote(kind, given if isinstance(given, str) else given["name"])
         return result
@@ -80,35 +83,45 @@ class ConfigHub:
             try:
                 await self._opened()
                 break
-            except Exception:
-                log.warning("the database cannot be reached; trying again", exc_info=True)
+            except Exception as error:
+                log.warning("what is published waits for the database: %s", error)
                 await asyncio.sleep(_REOPEN_SECONDS)
         await self._adoption.run()
 
-    async def since(self, version: int) -> list[Delta]:
+    async def since(self, version: int) -> list[Delta] | VoyagerError:
         """What a router that has ``version`` lacks."""
+        return await as_value(self._since(version))
+
+    async def _since(self, version: int) -> list[Delta]:
         await self._opened()
         return self._catalog.since(version)
 
     async def lease(self, model: str, requests: int, tokens: int) -> Lease | VoyagerError:
         """A slice of a model's rate limits."""
+        return await as_value(self._lease(model, requests, tokens))
+
+    async def _lease(self, model: str, requests: int, tokens: int) -> Lease:
         await self._opened()
         compiled = self._catalog.config.models.get(model)
         if compiled is None:
-            return NotFound(f"no model is named {model!r}", "model")
+            raise NotFound(f"no model is named {model!r}", "model")
         quota = self._quotas.setdefault(model, ModelQuota(0, 0))
         # The limits may have changed since; what was handed out stays counted.
         quota.requests.limit = compiled.requests_per_minute
         quota.tokens.limit = compiled.tokens_per_minute
         return quota.lease(time.monotonic(), requests, tokens)
 
-    async def metrics(self) -> Sequence[tuple[str, bytes]]:
+    async def metrics(self) -> Sequence[tuple[str, bytes]] | VoyagerError:
         """Every router replica's metrics: (replica, text)."""
-        return await self._broadcast("metrics_text")
+        return await as_value(self._broadcast("metrics_text"))
 
-    async def report(self) -> Report:
+    async def report(self) -> Report | VoyagerError:
         """Every router replica's report."""
-        return Report(replicas=tuple(await self._broadcast("report")))
+        return await as_value(self._report())
+
+    async def _report(self) -> Report:
+        replicas = await self._broadcast("report")
+        return Report(replicas=tuple(replicas), unreadable=tuple(self._catalog.unreadable.values()))
 
     async def _opened(self) -> None:
         if self._opening is None:
@@ -130,7 +143,10 @@ class ConfigHub:
         if self._routers is None:
             self._routers = serve.get_deployment_handle(ROUTER, self._app_name)
         response = self._routers.broadcast(method, *arguments)
-        return await response.results_async(timeout_s=_BROADCAST_SECONDS)
+        try:
+            return await response.results_async(timeout_s=_BROADCAST_SECONDS)
+        except TimeoutError:
+            raise Unavailable("not every router replica answers; try again", "", 1.0) from None
 
 
 def _catalog(config: Settings, publish: Publish) -> Catalog:

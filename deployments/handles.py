@@ -11,6 +11,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
+import grpc
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from deployments.results import raised
@@ -79,24 +82,34 @@ class HubClient:
         return raised(await self._answered(self._hub.lease.remote(model, requests, tokens)))
 
     async def since(self, version: int) -> list[Delta]:
-        return await self._hub.since.remote(version)
+        return raised(await self._answered(self._hub.since.remote(version)))
 
     async def metrics(self) -> Sequence[tuple[str, bytes]]:
-        return await self._hub.metrics.remote()
+        return raised(await self._answered(self._hub.metrics.remote()))
 
     async def report(self) -> Report:
-        return await self._answered(self._hub.report.remote())
+        return raised(await self._answered(self._hub.report.remote()))
 
     async def _invoke(self, method: str, *arguments: Any) -> Any:
         return raised(await self._answered(self._hub.invoke.remote(method, arguments)))
 
     @staticmethod
     async def _answered(response: Any) -> Any:
-        """The hub's answer. While Serve starts it anew, writes and new leases are refused for a moment."""
+        """The hub's answer. Its own errors come as values, so what is raised here says that it is away:
+        while Serve starts it anew, writes and new leases are refused for a moment."""
         try:
             return await response
         except Exception as error:
+            if not _is_absence(error):
+                raise
             raise Unavailable("the config hub is starting again; try again", "", 1.0) from error
+
+
+def _is_absence(error: Exception) -> bool:
+    """Whether Ray or Serve says that the replica is away, as opposed to what its answer was."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return error.code() is grpc.StatusCode.UNAVAILABLE
+    return isinstance(error, (RayError, RayServeException)) and not isinstance(error, RayTaskError)
 
 
 class RemoteRenderer:
@@ -104,9 +117,14 @@ class RemoteRenderer:
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._render = _by_value(handle).render
+        self._ping = _by_value(handle).ping
         # Prompts as they travel: packed once, not for each request. Kept with the prompt that they are
         # of, since another snapshot may hold another one under the same name.
         self._packed: dict[tuple[str, str], tuple[PromptDefinition, bytes]] = {}
+
+    async def ping(self) -> None:
+        """Raises when no replica answers."""
+        await self._ping.remote()
 
     async def render(self, prompt: PromptDefinition, variables: Mapping[str, Any], texts: bool) -> Rendered:
         return raised(await self._render.remote(self._pack(prompt), variables, texts))
@@ -128,7 +146,12 @@ class RemoteCaller:
         # Bound once: to look a method up on a handle makes a new handle.
         self._call = _by_value(handle).call
         self._probe = _by_value(handle).probe
+        self._ping = _by_value(handle).ping
         self._stream = _by_value(handle, stream=True).stream
+
+    async def ping(self) -> None:
+        """Raises when no replica answers."""
+        await self._ping.remote()
 
     async def call(self, call: Call) -> Answer:
         try:

@@ -42,6 +42,9 @@ class LiteLLMCaller:
         except VoyagerError as error:
             yield StreamEnd(None, error.with_traceback(None))
 
+    async def ping(self) -> None:
+        """Answers routers that ask whether a caller is there (`readiness.py`)."""
+
     async def probe(self, target: Target) -> VoyagerError | None:
         return await as_value(self._caller.probe(target))
 

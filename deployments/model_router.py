@@ -29,10 +29,12 @@ from deployments.meter import Meter
 from deployments.pipeline import Pipeline
 from deployments.prober import Prober
 from deployments.quotas import Quotas
+from deployments.readiness import Readiness
 from deployments.router import Router
 from deployments.secrets.places import secrets_of
 from deployments.status_board import StatusBoard
 from voyager_llm.domain.definition import Kind
+from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller, Renderer
 from voyager_llm.report import ReplicaReport
 from voyager_llm.settings import Settings, settings
@@ -64,6 +66,8 @@ class ModelRouter(GrpcMethods):
         self._router = Router(config)
         calls = RemoteCaller(caller) if isinstance(caller, DeploymentHandle) else caller(config)
         renders = RemoteRenderer(renderer) if isinstance(renderer, DeploymentHandle) else renderer()
+        remote = [stage for stage in (calls, renders) if isinstance(stage, (RemoteCaller, RemoteRenderer))]
+        self._readiness = Readiness([stage.ping for stage in remote])
         attempts = Attempts(calls, self._router, Quotas(self._hub), self._meter, config)
         self.pipeline = Pipeline(self._snapshots, renders, self._router, attempts, self._meter, config)
         self._prober = Prober(self._snapshots, self._router, calls, config.probe_interval_s)
@@ -74,7 +78,7 @@ class ModelRouter(GrpcMethods):
         self._background: set[asyncio.Task[None]] = set()
 
     def __serve_build_asgi_app__(self) -> HttpIngress:
-        for work in (self._resync(), self._prober.run()):
+        for work in (self._resync(), self._prober.run(), self._readiness.watch()):
             self._background.add(asyncio.get_running_loop().create_task(work))
         return HttpIngress(
             OpenAIApi(self.pipeline, self._snapshots),
@@ -87,7 +91,7 @@ class ModelRouter(GrpcMethods):
         )
 
     def ready(self) -> bool:
-        return self._snapshots.current.version > 0
+        return self._snapshots.current.version > 0 and self._readiness.holds()
 
     async def apply(self, delta: Delta) -> int:
         """Take a change of the configuration; called by the hub. Returns the version in force."""
@@ -130,8 +134,9 @@ class ModelRouter(GrpcMethods):
                 await self._pull()
                 self._meter.config_version.set(self._snapshots.current.version)
                 pause = _RESYNC_SECONDS
-            except Exception:
-                log.warning("the config hub cannot be reached; going on with what is known", exc_info=True)
+            except Exception as error:
+                ours = isinstance(error, VoyagerError)
+                log.warning("going on with the definitions that are known: %s", error, exc_info=not ours)
                 pause = 1.0
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))
 

@@ -30,6 +30,9 @@ class PromptRenderer:
         relax_collector()
         self._renderer = LocalRenderer()
 
+    async def ping(self) -> None:
+        """Answers routers that ask whether a renderer is there (`readiness.py`)."""
+
     async def render(
         self, prompt: bytes, variables: Mapping[str, Any], texts: bool
     ) -> Rendered | VoyagerError:

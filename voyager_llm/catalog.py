@@ -12,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from voyager_llm.bundle import Bundle, Published
@@ -60,16 +61,28 @@ class Catalog:
         self._writing = asyncio.Lock()
         self._deltas: deque[Delta] = deque(maxlen=_KEPT_DELTAS)
         self.config = RuntimeConfig()
+        # What is stored and cannot be used, with the reason: it is left out until somebody mends it.
+        self.unreadable: dict[tuple[Kind, str], str] = {}
 
     async def open(self) -> None:
-        """Open the store and compile all it holds."""
+        """Open the store and compile all it holds but for what is `unreadable`."""
         await self._store.open()
         changes: dict[tuple[Kind, str], Change] = {}
         for record in await self._store.everything():
-            before = changes.get((record.kind, record.name))
-            versions = before.entry if before and isinstance(before.entry, PromptVersions) else None
-            definition = parse(DEFINITIONS[record.kind], record.document)
-            changes[record.kind, record.name] = _change(record, definition, versions)
+            key = record.kind, record.name
+            before = changes[key].entry if key in changes else None
+            versions = before if isinstance(before, PromptVersions) else None
+            try:
+                definition = parse(DEFINITIONS[record.kind], record.document)
+                changes[key] = _change(record, definition, versions)
+            except Exception as error:
+                # Written under other rules, or by another hand: no reason to serve nobody.
+                self.unreadable[key] = f"{record.kind} {record.name} {record.version}".strip() + f": {error}"
+                log.error("%s; it is left out until it is written anew", self.unreadable[key])
+                if versions is not None:
+                    # The current version comes last: older ones answer by their number alone.
+                    entry = replace(versions, current=record.version)
+                    changes[key] = Change(record.kind, record.name, record.digest, entry)
         # Higher than any version of a run before this one, so that replicas which outlived it move on.
         version = time.time_ns() // 1_000_000
         self.config = RuntimeConfig().apply(Delta(0, version, tuple(changes.values())))
@@ -254,6 +267,8 @@ class Catalog:
     async def _advance(self, *changes: Change, published: str = "") -> None:
         if not changes and published in ("", self.config.published):
             return
+        for change in changes:
+            self.unreadable.pop((change.kind, change.name), None)
         delta = Delta(self.config.version, self.config.version + 1, changes, published)
         self.config = self.config.apply(delta)
         self._deltas.append(delta)

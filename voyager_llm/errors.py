@@ -20,6 +20,7 @@ The tree::
     │   ├── Overloaded             this service is full
     │   └── UpstreamRateLimited    the provider's limit
     ├── Unavailable                nothing can answer now
+    │   ├── StoreUnavailable       the definitions' database cannot be read or written now
     │   ├── UpstreamUnavailable    connection refused, 5xx
     │   └── StreamInterrupted      the answer broke off after its first byte
     ├── DeadlineExceeded           the request's time is up
@@ -127,6 +128,10 @@ class Unavailable(VoyagerError):
     code = "unavailable"
 
 
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"
+
+
 class UpstreamUnavailable(Unavailable):
     code = "upstream_unavailable"
 
@@ -189,6 +194,7 @@ RENDERINGS: dict[str, Rendering] = {
     "overloaded": Rendering(503, "RESOURCE_EXHAUSTED", "server_error"),
     "upstream_rate_limited": Rendering(429, "RESOURCE_EXHAUSTED", "rate_limit_error"),
     "unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
+    "store_unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
     "upstream_unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
     "stream_interrupted": Rendering(502, "UNAVAILABLE", "server_error"),
     "deadline_exceeded": Rendering(504, "DEADLINE_EXCEEDED", "server_error"),

@@ -41,8 +41,10 @@ class ReplicaReport(BaseModel):
 
 
 class Report(BaseModel):
-    """All replicas."""
+    """All replicas, and what concerns them all."""
 
     model_config = ConfigDict(frozen=True)
 
     replicas: tuple[ReplicaReport, ...] = ()
+    # Stored definitions that cannot be used and are left out, each with the reason.
+    unreadable: tuple[str, ...] = ()

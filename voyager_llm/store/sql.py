@@ -1,4 +1,4 @@
-"""The store on SQLite (write-ahead log, synced at every commit) or Postgres, through SQLAlchemy.
+"""The store on SQLite or Postgres, through SQLAlchemy: what is asked of the database (`database.py`).
 
 Used by the catalog; which database is said by `settings.store_url()`.
 """
@@ -9,53 +9,45 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Row, and_, delete, event, insert, select, update
+from sqlalchemy import Row, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voyager_llm.domain.definition import Kind
 from voyager_llm.errors import AlreadyExists, NotFound, VersionConflict
 from voyager_llm.store.contract import Draft, Record, refuse_stale
+from voyager_llm.store.database import Database
 from voyager_llm.store.schema import DEFINITIONS as D
 from voyager_llm.store.schema import VERSIONS as V
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
-
 
 class SqlStore:
-    """`DefinitionStore` over a SQLAlchemy URL (``sqlite+aiosqlite:`` or ``postgresql+asyncpg:``)."""
+    """`DefinitionStore` over a SQLAlchemy URL (``sqlite+aiosqlite:`` or ``postgresql+asyncpg:``).
+
+    Every method raises `StoreUnavailable` when the database fails, with the reason."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine.sync_engine, "connect", _durable)
+        """Raises `InvalidArgument` for a URL of another kind."""
+        self._database = Database(url)
 
     async def open(self) -> None:
-        if self._engine.dialect.name == "sqlite" and self._engine.url.database:
-            Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-        async with self._engine.begin() as connection:
-            await connection.run_sync(_migrate)
+        await self._database.open()
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await self._database.close()
 
     async def erase(self) -> None:
         """Forget everything, history included; for tests and fresh starts."""
-        async with self._engine.begin() as connection:
+        async with self._database.writing() as connection:
             await connection.execute(delete(V))
             await connection.execute(delete(D))
 
     async def create(self, draft: Draft) -> Record:
         try:
-            async with self._engine.begin() as connection:
+            async with self._database.writing() as connection:
                 row = await self._definition(connection, draft.kind, draft.name)
                 if row is not None and not row.deleted:
                     raise AlreadyExists(f"{draft.kind} {draft.name} exists already", "name")
@@ -76,7 +68,7 @@ class SqlStore:
 
     async def update(self, draft: Draft, etag: str = "") -> Record:
         try:
-            async with self._engine.begin() as connection:
+            async with self._database.writing() as connection:
                 row = await self._existing(connection, draft.kind, draft.name)
                 current = await self._version(connection, row, row.revision)
                 refuse_stale(current, etag)
@@ -89,13 +81,13 @@ class SqlStore:
             raise VersionConflict("was changed by another at the same time; read it again", "etag") from None
 
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
-        async with self._engine.begin() as connection:
+        async with self._database.writing() as connection:
             row = await self._existing(connection, kind, name)
             refuse_stale(await self._version(connection, row, row.revision), etag)
             await connection.execute(update(D).where(_is(kind, name)).values(deleted=1))
 
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
-        async with self._engine.connect() as connection:
+        async with self._database.reading() as connection:
             row = await self._existing(connection, kind, name)
             if not version:
                 return await self._version(connection, row, revision or row.revision)
@@ -114,14 +106,14 @@ class SqlStore:
             .order_by(D.c.name)
             .limit(limit)
         )
-        async with self._engine.connect() as connection:
+        async with self._database.reading() as connection:
             return [_joined(row) for row in await connection.execute(query)]
 
     async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
         query = select(V).where(_versions_of(kind, name)).order_by(V.c.revision.desc()).limit(limit)
         if before:
             query = query.where(V.c.revision < before)
-        async with self._engine.connect() as connection:
+        async with self._database.reading() as connection:
             row = await self._existing(connection, kind, name)
             return [_record(row, version) for version in await connection.execute(query)]
 
@@ -130,10 +122,14 @@ class SqlStore:
         query = (
             select(D, V)
             .join(V, same)
-            .where(D.c.deleted == 0, (V.c.revision == D.c.revision) | (D.c.kind == Kind.PROMPT))
+            .where(
+                D.c.deleted == 0,
+                (V.c.revision == D.c.revision) | (D.c.kind == Kind.PROMPT),
+                D.c.kind.in_(list(Kind)),  # a newer version may know others
+            )
             .order_by(D.c.kind, D.c.name, V.c.revision == D.c.revision, V.c.revision)
         )
-        async with self._engine.connect() as connection:
+        async with self._database.reading() as connection:
             return [_joined(row) for row in await connection.execute(query)]
 
     async def digests(self) -> Mapping[tuple[Kind, str], str]:
@@ -142,7 +138,7 @@ class SqlStore:
             .join(V, and_(V.c.kind == D.c.kind, V.c.name == D.c.name, V.c.revision == D.c.revision))
             .where(D.c.deleted == 0)
         )
-        async with self._engine.connect() as connection:
+        async with self._database.reading() as connection:
             return {(Kind(row.kind), row.name): row.digest for row in await connection.execute(query)}
 
     async def _definition(self, connection: AsyncConnection, kind: Kind, name: str) -> Row[Any] | None:
@@ -225,18 +221,13 @@ class SqlStore:
         )
 
 
-def _durable(connection: Any, _record: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _migrate(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+def _document(text: str) -> dict[str, Any]:
+    """A stored document; an empty one, which is no definition, where another hand left no JSON object."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _is(kind: Kind, name: str) -> Any:
@@ -262,7 +253,7 @@ def _record(definition: Row[Any], version: Row[Any]) -> Record:
         id=definition.id,
         revision=version.revision,
         version=version.version,
-        document=orjson.loads(version.document),
+        document=_document(version.document),
         digest=version.digest,
         author=version.author,
         created_at=_time(definition.created_at),
@@ -278,7 +269,7 @@ def _joined(row: Row[Any]) -> Record:
         id=values[D.c.id],
         revision=values[V.c.revision],
         version=values[V.c.version],
-        document=orjson.loads(values[V.c.document]),
+        document=_document(values[V.c.document]),
         digest=values[V.c.digest],
         author=values[V.c.author],
         created_at=_time(values[D.c.created_at]),
