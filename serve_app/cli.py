@@ -76,7 +76,11 @@ def up(
                 f"VOYAGER_{name}: {fault['msg']}" if name else fault["msg"].removeprefix("Value error, ")
             )
         raise typer.Exit(2) from None
-    become_launcher(settings)
+    try:
+        become_launcher(settings)
+    except OSError as error:
+        err.print(f"cannot start: {error}")
+        raise typer.Exit(2) from None
 
 
 @app.command()

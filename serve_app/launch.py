@@ -1,186 +1,175 @@
-"""`voyager-llm up`: starts Ray, the application and the embedded model, and stops them cleanly.
+"""`voyager-llm up`: runs the service on this machine, watches it, and ends it. Read `main` downwards.
 
-Runs as a process of its own, whose environment `cli.py` prepared (`environment.py`).
+A process of its own that imports no Ray, so it survives whatever becomes of the cluster. `up.py` prepared its
+environment. Exit codes: 0 stopped as asked, 1 something died, 2 something must be changed first.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import shutil
-import signal
 import sys
-import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
-import ray
-from ray import serve
-from ray.serve.schema import LoggingConfig
-from rich.console import Console
 
-from serve_app import processes
-from serve_app.app import APP_NAME, build_application, grpc_options
-from serve_app.embedded_llm import CONTEXT_TOKENS, MODEL_NAME, EmbeddedLLM
-from serve_app.environment import RUN_MARK, free_port
+from serve_app.claims import database_claimed, folder_claimed
+from serve_app.cluster import DEPLOYED, RAY_STARTED, REPLACED, SERVE_STARTED, Cluster
+from serve_app.drain import drain
+from serve_app.embedded_llm import SECRET_VARIABLE, EmbeddedLLM
+from serve_app.environment import free_port
+from serve_app.first_model import FIRST_MODEL, define_first_model
+from serve_app.preflight import open_store, refuse_taken_ports
+from serve_app.processes import Run, end_abandoned
+from serve_app.refusals import Failed, Refused
+from serve_app.signals import Signals, StopRequested
+from serve_app.terminal import announce, say
+from serve_app.watch import Watch
 from voyager_llm.settings import Settings, settings
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
-
 _READY_SECONDS = 120.0
+_MODEL_SECONDS = 60.0
 _POLL_SECONDS = 0.5
-FIRST_MODEL = "local"
+_START_POLL_SECONDS = 0.1
+_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+_DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def main() -> int:
     """Run until SIGINT or SIGTERM. Returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    signals = Signals()
     config = settings()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    roll = threading.Event()
-    signal.signal(signal.SIGHUP, lambda *_: roll.set())
-    leftovers = processes.abandoned()
-    if leftovers:
-        console.print(f"ending {len(leftovers)} processes that a killed run left behind")
-        processes.end(leftovers)
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    embedded = EmbeddedLLM(free_port(), config.data_dir / "embedded-llm.log")
-    wants_model = os.environ.get("VOYAGER_EMBEDDED_LLM", "1") == "1"
+    run = Run.of_this_process()
+    name = f"voyager-llm {_url(config)} (process {os.getpid()})"
+    log_file = config.data_dir / "voyager-llm.log"
     try:
-        if wants_model:
-            embedded.start()
-        _start(config, stop)
-        if not stop.is_set() and wants_model:
-            _define_first_model(config, embedded)
-        if not stop.is_set():
-            _announce(config, wants_model)
-            _serve(config, stop, roll)
+        with run.held(), folder_claimed(config, name):
+            if left := end_abandoned():
+                say(f"ended {left} processes that a killed run had left behind")
+            logging.basicConfig(filename=log_file, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+            refuse_taken_ports(config)
+            with database_claimed(config, name):
+                for reason in open_store(config):
+                    say(f"left out until it is written anew: {reason}")
+                _run(config, run, signals, log_file)
+    except StopRequested:
+        say("stopped")
         return 0
-    finally:
-        _shut_down(embedded)
+    except Refused as refusal:
+        say(f"error: {refusal}")
+        return 2
+    except Failed as failure:
+        say(f"error: {failure}; everything was ended (the log: {log_file})")
+        return 1
+    return 0
 
 
-def _start(config: Settings, stop: threading.Event) -> None:
-    with console.status("starting Ray …"):
-        ray.init(
-            # A cluster of this run's own: without it Ray joins any that runs on the machine.
-            address="local",
-            # Logical: a replica takes a tenth of one.
-            num_cpus=max(os.cpu_count() or 1, 4),
-            include_dashboard=False,
-            object_store_memory=100 * 1024 * 1024,
-            _node_ip_address="127.0.0.1",
-            logging_level=logging.ERROR,
-            log_to_driver=os.environ.get("VOYAGER_VERBOSE") == "1",
-        )
-        logging.getLogger("ray.serve").setLevel(logging.ERROR)
-        serve.start(
-            http_options={"host": config.replica_host, "port": config.http_port, "keep_alive_timeout_s": 75},
-            grpc_options=grpc_options(config),
-        )
-    with console.status(f"starting the application ({config.topology}) …"):
-        _deploy(config)
-        _wait_until_ready(config, stop)
+def _run(config: Settings, run: Run, signals: Signals, log_file: Path) -> None:
+    """Start, announce and watch. Raises `StopRequested` in the end, or `Failed`."""
+    say(f"starting the service ({config.topology}); details go to {log_file}")
+    with _embedded(config) as embedded:
+        try:
+            cluster = Cluster(log_file)
+            watch = _deployed(cluster, config, run, signals)
+            _wait_until_ready(cluster, watch, config, signals)
+            if embedded is not None:
+                _define_first_model(config, embedded, signals)
+            _announce(config, has_model=embedded is not None)
+            _supervise(cluster, watch, signals)
+        except StopRequested:
+            say(
+                f"stopping: what runs has {config.drain_timeout_s:.0f} s to finish; "
+                "signal once more to end at once"
+            )
+            with suppress(StopRequested):
+                if not drain(run, config.drain_timeout_s, signals.pause):
+                    say("some requests took longer and are cut off")
+            raise
 
 
-def _deploy(config: Settings) -> None:
-    """Deploy the application; over a running one, replace its replicas one after the other."""
-    serve.run(
-        build_application(config),
-        name=APP_NAME,
-        blocking=False,
-        # A line for each request, formatted and written, costs more than our own work on it.
-        logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
-    )
+@contextmanager
+def _embedded(config: Settings) -> Generator[EmbeddedLLM | None]:
+    """The embedded model, where it is wanted."""
+    if os.environ.get("VOYAGER_EMBEDDED_LLM", "1") != "1":
+        yield None
+        return
+    with EmbeddedLLM(free_port(), config.data_dir / "embedded-llm.log") as embedded:
+        os.environ[SECRET_VARIABLE] = embedded.key  # for the replicas, which inherit it
+        yield embedded
 
 
-def _serve(config: Settings, stop: threading.Event, roll: threading.Event) -> None:
-    """Until told to stop. SIGHUP replaces every replica without losing a request."""
-    while not stop.wait(_POLL_SECONDS):
-        if roll.is_set():
-            roll.clear()
-            console.print("replacing all replicas …")
-            _deploy(config)
-            console.print("replaced")
+def _deployed(cluster: Cluster, config: Settings, run: Run, signals: Signals) -> Watch:
+    """Wait until the application is deployed, and say how far it is."""
+    steps = {
+        RAY_STARTED: "Ray has started; starting HAProxy …",
+        SERVE_STARTED: "HAProxy listens; starting the application …",
+        DEPLOYED: "",
+    }
+    say("starting Ray …")
+    while True:
+        for report in cluster.reports():
+            if report == DEPLOYED:
+                return Watch(run, config.topology)
+            say(steps[report])
+        cluster.check()
+        signals.pause(_START_POLL_SECONDS)
 
 
-def _wait_until_ready(config: Settings, stop: threading.Event) -> None:
+def _wait_until_ready(cluster: Cluster, watch: Watch, config: Settings, signals: Signals) -> None:
     deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline and not stop.is_set():
-        with contextlib.suppress(httpx.HTTPError):
+    while time.monotonic() < deadline:
+        with suppress(httpx.HTTPError):
             if httpx.get(f"{_url(config)}/readyz", timeout=2).status_code == 200:
                 return
-        time.sleep(0.1)
-    if not stop.is_set():
-        sys.exit(f"the application did not become ready within {_READY_SECONDS:.0f} s")
+        cluster.check()
+        watch.check()
+        signals.pause(_START_POLL_SECONDS)
+    raise Failed(f"the application did not become ready within {_READY_SECONDS:.0f} s")
 
 
-def _define_first_model(config: Settings, embedded: EmbeddedLLM) -> None:
-    """`local`, so that there is something to ask. Its port changes with every start."""
-    with console.status("loading the embedded model …"):
-        if not embedded.wait_until_ready(60):
-            console.print("the embedded model is still loading; `local` answers once it is there")
-    model = {
-        "name": FIRST_MODEL,
-        "provider": "custom",
-        "model_name": MODEL_NAME,
-        "capabilities": ["text_generation"],
-        "parameters": {"max_tokens": 256},
-        "cost": {"input_token_cost": 0, "output_token_cost": 0},
-        "context_length": CONTEXT_TOKENS,
-        "endpoints": {"primary": embedded.url},
-    }
-    headers = {"x-voyager-user": "voyager-llm", **_authorization()}
-    with httpx.Client(base_url=_url(config), headers=headers, timeout=10) as client:
-        answer = client.post("/api/v1/models", json=model)
-        if answer.status_code == 409:
-            change = {"endpoints": model["endpoints"]}
-            answer = client.patch(f"/api/v1/models/{FIRST_MODEL}", json=change)
-        if answer.is_error:
-            console.print(f"could not define the model {FIRST_MODEL}: {answer.text}")
+def _define_first_model(config: Settings, embedded: EmbeddedLLM, signals: Signals) -> None:
+    deadline = time.monotonic() + _MODEL_SECONDS
+    if not embedded.answers():
+        say("loading the embedded model …")
+    while not embedded.answers() and time.monotonic() < deadline:
+        signals.pause(_START_POLL_SECONDS)
+    if why := define_first_model(config, _url(config), embedded):
+        say(f"could not define the model {FIRST_MODEL}: {why}")
 
 
-def _authorization() -> dict[str, str]:
-    key = os.environ.get("VOYAGER_CLIENT_KEY", "")
-    return {"authorization": f"Bearer {key}"} if key else {}
-
-
-def _announce(config: Settings, has_model: bool) -> None:
+def _announce(config: Settings, *, has_model: bool) -> None:
     url = _url(config)
-    console.print(f"[bold]Voyager LLM Services[/bold] ({config.topology})")
-    console.print(f"  HTTP   {url}      REST under /api/v1, OpenAI under /v1, docs at {url}/docs")
-    address = f"{config.host}:{config.grpc_port}"
-    console.print(f"  gRPC   {address}        voyager.llm.v1.ModelManager, with reflection")
-    console.print(f"  data   {config.data_dir}")
+    say(f"Voyager LLM Services ({config.topology})")
+    say(f"  HTTP   {url}      REST under /api/v1, OpenAI under /v1, docs at {url}/docs")
+    say(f"  gRPC   {config.host}:{config.grpc_port}        voyager.llm.v1.ModelManager, with reflection")
+    say(f"  data   {config.data_dir}")
     if has_model:
-        console.print("Try, in another terminal:")
-        console.print(f'  .venv/bin/voyager-llm complete {FIRST_MODEL} "Write one sentence about the sea."')
-    # The one line that scripts wait for, on standard output.
-    print(f"ready: {url}", flush=True)  # noqa: T201
+        at = "" if url == _DEFAULT_URL else f" --url {url}"
+        say("Try, in another terminal:")
+        say(f'  .venv/bin/voyager-llm{at} complete {FIRST_MODEL} "Write one sentence about the sea."')
+    announce(f"ready: {url}")
+
+
+def _supervise(cluster: Cluster, watch: Watch, signals: Signals) -> None:
+    """Until told to stop. SIGHUP replaces every replica without losing a request."""
+    while True:
+        signals.pause(_POLL_SECONDS)
+        cluster.check()
+        watch.check()
+        if signals.wants_replacement():
+            say("replacing all replicas …")
+            cluster.replace_replicas()
+        if REPLACED in cluster.reports():
+            say("replaced")
 
 
 def _url(config: Settings) -> str:
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    return f"http://{host}:{config.http_port}"
-
-
-def _shut_down(embedded: EmbeddedLLM) -> None:
-    console.print("stopping …")
-    # A second Ctrl-C must not leave half of it running.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    embedded.stop()
-    with contextlib.suppress(Exception):
-        serve.shutdown()
-    with contextlib.suppress(Exception):
-        ray.shutdown()
-    processes.end(processes.of_run(os.environ.get(RUN_MARK, "")))
-    shutil.rmtree(os.environ.get("VOYAGER_SCRATCH", ""), ignore_errors=True)
+    """Where this machine reaches the service."""
+    return f"http://{_LOCAL.get(config.host, config.host)}:{config.http_port}"
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.exit(code)
+    sys.exit(main())

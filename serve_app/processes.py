@@ -1,38 +1,104 @@
-"""Finds and ends the processes of a run: Ray kills its own, HAProxy outlives a killed cluster.
+"""Finds and ends the processes of a run, whoever started them, and removes what they left on the disk.
 
-Every process of a run inherits the mark `VOYAGER_RUN=<id>:<pid of the launcher>`. Used by `launch.py`.
+Every process of a run inherits the mark `VOYAGER_RUN=<folder>:<pid of the launcher>`; the launcher holds a
+lock in the scratch folder. Used by `launch.py` and what it is made of, and by `driver.py`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-from contextlib import suppress
+import shutil
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from serve_app.environment import RUN_MARK
 
-
-def of_run(run: str) -> list[psutil.Process]:
-    """Processes that carry the run's mark, this one excepted."""
-    return [process for process, mark in _marked() if mark == run]
-
-
-def abandoned() -> list[psutil.Process]:
-    """Processes of runs whose launcher is gone: it was killed and could not clean up."""
-    return [process for process, mark in _marked() if not _launcher_lives(mark)]
+FOLDER_PREFIX = "voyager-llm-"
+_LOCK = "lock"
+_END_SECONDS = 10.0
 
 
-def end(processes: list[psutil.Process], grace_s: float = 5.0) -> None:
-    """Ask them to stop, and kill what has not stopped after ``grace_s`` seconds."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: the mark of its processes and its scratch folder."""
+
+    mark: str
+    scratch: Path
+
+    @classmethod
+    def begin(cls) -> Run:
+        """A new run, whose launcher is this process."""
+        scratch = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+        return cls(f"{scratch.name}:{os.getpid()}", scratch)
+
+    @classmethod
+    def of_this_process(cls) -> Run:
+        """The run that this process belongs to."""
+        return cls(os.environ[RUN_MARK], Path(os.environ["VOYAGER_SCRATCH"]))
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Say that the launcher lives; when it leaves, end what is left of the run."""
+        with (self.scratch / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                self.end()
+
+    def processes(self) -> list[psutil.Process]:
+        """All of the run, this one excepted."""
+        return [process for process, mark in _marked() if mark == self.mark]
+
+    def end(self) -> None:
+        """End every process and remove the folder.
+
+        They are killed, not asked: what they write is on the disk once it is answered, requests under way
+        were waited for (`drain.py`), and Ray's own shutdown takes seconds and can hang."""
+        deadline = time.monotonic() + _END_SECONDS
+        while (found := self.processes()) and time.monotonic() < deadline:
+            _kill(found)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def end_abandoned() -> int:
+    """End the processes of runs whose launcher was killed and remove their folders; how many there were."""
+    found = [process for process, mark in _marked() if not _launcher_lives(mark)]
+    _kill(found)
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        if _is_abandoned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    return len(found)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it runs; one that nobody has reaped yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def title(process: psutil.Process) -> str:
+    """Its command line; empty when it is gone."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _kill(processes: list[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.Error):
-            process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=grace_s)
-    for process in alive:
-        with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(alive, timeout=grace_s)
+    psutil.wait_procs(processes, timeout=1)
 
 
 def _marked() -> list[tuple[psutil.Process, str]]:
@@ -45,6 +111,16 @@ def _marked() -> list[tuple[psutil.Process, str]]:
             if mark:
                 found.append((process, mark))
     return found
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether a launcher held it and holds it no more."""
+    try:
+        with (folder / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except OSError:
+        return False
 
 
 def _launcher_lives(mark: str) -> bool:

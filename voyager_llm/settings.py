@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     embedding_batch_wait_s: float = Field(
         0.0, ge=0, le=1, description="How long one text waits for others to be embedded with it; 0: never."
     )
+    drain_timeout_s: float = Field(
+        30.0, ge=0, le=120, description="How long what runs may take to finish when the service is stopped."
+    )
     probe_interval_s: float = Field(30.0, gt=0)
     fast_drain: bool = Field(False, description="Skip draining when stopping; for tests.")
 

@@ -1,0 +1,86 @@
+"""What only one run may have: a data folder, a database. Claims end with the process. Used by `launch.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from serve_app.refusals import Refused
+from voyager_llm.errors import InvalidArgument, VoyagerError
+from voyager_llm.settings import Settings
+from voyager_llm.store.claim import DatabaseClaim
+from voyager_llm.store.database import POSTGRES, file_of, parsed
+
+_LOCK = "launcher.lock"
+
+
+@contextmanager
+def folder_claimed(config: Settings, holder: str) -> Generator[None]:
+    """The data folder, which is made where there is none, for the run that ``holder`` names to others.
+
+    Raises `Refused` with the name of the run that has it."""
+    with _locked(config.data_dir / _LOCK, f"VOYAGER_DATA_DIR={config.data_dir}", holder):
+        yield
+
+
+@contextmanager
+def database_claimed(config: Settings, holder: str) -> Generator[None]:
+    """A database outside the data folder. Raises `Refused` as above, or with what is wrong with it."""
+    try:
+        address = parsed(config.store_url())
+    except InvalidArgument as error:
+        raise Refused(f"VOYAGER_DATABASE_URL {error.message}") from None
+    file = file_of(address)
+    if address.drivername == POSTGRES:
+        with _claimed_on_server(config.store_url(), holder):
+            yield
+    elif file is not None and file.parent.resolve() != config.data_dir.resolve():
+        with _locked(file.with_name(f"{file.name}.lock"), "VOYAGER_DATABASE_URL", holder):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _locked(path: Path, what: str, holder: str) -> Generator[None]:
+    """Hold a lock on a file, which says whose it is."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise Refused(f"{what} cannot be used: {path.parent}: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise _in_use(what, file.read().strip() or "another process") from None
+        file.truncate(0)
+        file.write(holder)
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def _in_use(what: str, holder: str) -> Refused:
+    return Refused(f"{what} is in use by {holder}: stop that run, or give this one another")
+
+
+@contextmanager
+def _claimed_on_server(url: str, holder: str) -> Generator[None]:
+    claim = DatabaseClaim(url, holder)
+    with asyncio.Runner() as runner:
+        try:
+            other = runner.run(claim.take())
+        except VoyagerError as error:
+            raise Refused(f"VOYAGER_DATABASE_URL: {error.message}") from None
+        try:
+            if other:
+                raise _in_use("VOYAGER_DATABASE_URL", other)
+            yield
+        finally:
+            with suppress(Exception):  # its connection may be gone; so is the claim then
+                runner.run(claim.release())

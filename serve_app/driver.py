@@ -1,0 +1,80 @@
+"""The Ray driver: `python -m serve_app.driver FD` starts Ray, Serve and the application, for `cluster.py`.
+
+A process of its own, since Ray takes over signals, writes to the terminal, and aborts when it loses its
+cluster. It reports each step as a line on the file descriptor FD and takes commands as lines on standard
+input, whose end says that the launcher is gone: then it ends the run, so that nothing serves unwatched.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+import ray
+from ray import serve
+from ray.serve.schema import LoggingConfig
+
+from serve_app.app import APP_NAME, build_application, grpc_options
+from serve_app.cluster import DEPLOYED, RAY_STARTED, REPLACE, REPLACED, SERVE_STARTED
+from serve_app.processes import Run
+from voyager_llm.settings import Settings, settings
+
+_STORE_BYTES = 100 * 1024 * 1024
+
+
+def run(config: Settings, report: Callable[[str], None]) -> None:
+    """Start everything, then obey until standard input ends."""
+    _start_ray()
+    report(RAY_STARTED)
+    serve.start(
+        http_options={"host": config.replica_host, "port": config.http_port, "keep_alive_timeout_s": 75},
+        grpc_options=grpc_options(config),
+    )
+    report(SERVE_STARTED)
+    _deploy(config)
+    report(DEPLOYED)
+    for line in sys.stdin:
+        if line.strip() == REPLACE:
+            _deploy(config)
+            report(REPLACED)
+
+
+def _start_ray() -> None:
+    ray.init(
+        # A cluster of this run's own: without it Ray joins any that runs on the machine.
+        address="local",
+        # Logical: a replica takes a tenth of one.
+        num_cpus=max(os.cpu_count() or 1, 4),
+        include_dashboard=False,
+        object_store_memory=_STORE_BYTES,
+        _node_ip_address="127.0.0.1",
+        logging_level=logging.ERROR,
+        log_to_driver=os.environ.get("VOYAGER_VERBOSE") == "1",
+    )
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+
+
+def _deploy(config: Settings) -> None:
+    """Deploy the application; over a running one, replace its replicas one after the other."""
+    serve.run(
+        build_application(config),
+        name=APP_NAME,
+        blocking=False,
+        # A line for each request, formatted and written, costs more than our own work on it.
+        logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
+    )
+
+
+def main() -> None:
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)
+    with os.fdopen(descriptor, "w", buffering=1) as reports:
+        run(settings(), lambda step: print(step, file=reports))
+    Run.of_this_process().end()
+    os._exit(0)  # its cluster is gone; Ray's own farewell would wait for it
+
+
+if __name__ == "__main__":
+    main()

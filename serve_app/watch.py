@@ -1,0 +1,74 @@
+"""Notices when something dies that the service needs and that nothing brings back. Used by `launch.py`.
+
+Ray restarts Serve's controller, which restarts HAProxy and every replica; they are missed only when they
+stay away. Nobody restarts Ray itself. The launcher then ends the whole run instead of mending it: what
+remains of a cluster is not to be trusted, and to start from nothing, with a back-off, is what every
+supervisor (systemd, a container's runtime) does well.
+"""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+
+from serve_app.processes import Run, lives, title
+from serve_app.refusals import Failed
+
+# Ray's own, by the names of their programs.
+_RAY = {"gcs_server": "Ray's control store", "raylet": "Ray's raylet"}
+# What Ray and Serve restart, by a part of the command line.
+_RESTARTED = {
+    "ray::ServeController": "Serve's controller",
+    "/haproxy ": "HAProxy",
+    "ray::ServeReplica:voyager:ConfigHub": "the config hub",
+    "ray::ServeReplica:voyager:ModelRouter": "the last router",
+}
+_RESTARTED_IN_SPLIT = {
+    "ray::ServeReplica:voyager:LiteLLMCaller": "the last caller",
+    "ray::ServeReplica:voyager:PromptRenderer": "the last renderer",
+}
+# To look through all processes costs some milliseconds.
+_SEARCH_SECONDS = 3.0
+# A restart takes five to fifteen seconds on a busy machine.
+_AWAY_SECONDS = 45.0
+
+
+class Watch:
+    """The processes of one run, once its application is deployed.
+
+    Raises `Failed` when Ray's own are gone already."""
+
+    def __init__(self, run: Run, topology: str) -> None:
+        self._run = run
+        self._ray = {what: _named(run.processes(), name) for name, what in _RAY.items()}
+        self._parts = _RESTARTED | (_RESTARTED_IN_SPLIT if topology == "split" else {})
+        self._searched = time.monotonic()
+        self._seen = dict.fromkeys(self._parts, self._searched)
+
+    def check(self) -> None:
+        """Raises `Failed` when something is gone for good. Cheap enough to be called twice a second."""
+        for what, process in self._ray.items():
+            if not lives(process):
+                raise Failed(f"{what} (process {process.pid}) died")
+        now = time.monotonic()
+        if now - self._searched < _SEARCH_SECONDS:
+            return
+        # Time in which this machine slept is nobody's absence.
+        slept = max(0.0, now - self._searched - 2 * _SEARCH_SECONDS)
+        self._searched = now
+        titles = [title(process) for process in self._run.processes() if lives(process)]
+        for part, what in self._parts.items():
+            if any(part in found for found in titles):
+                self._seen[part] = now
+                continue
+            self._seen[part] += slept
+            if now - self._seen[part] > _AWAY_SECONDS:
+                raise Failed(f"{what} died and was not back after {_AWAY_SECONDS:.0f} s")
+
+
+def _named(processes: list[psutil.Process], name: str) -> psutil.Process:
+    for process in processes:
+        if lives(process) and process.name() == name:
+            return process
+    raise Failed(f"{_RAY[name]} died")
