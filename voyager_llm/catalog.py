@@ -190,13 +190,15 @@ class Catalog:
         return _change(record, definition, self.config.prompts.get(entry.name))
 
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
-        return await self._store.get(kind, name, revision, version)
+        return _readable(await self._store.get(kind, name, revision, version))
 
     async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]:
-        return await self._store.page(kind, after, limit)
+        found = await self._store.page(kind, after, limit)
+        # Long lists are not read through: what is current was, when the store was opened.
+        return [_readable(record) if (kind, record.name) in self.unreadable else record for record in found]
 
     async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
-        return await self._store.history(kind, name, before, limit)
+        return [_readable(record) for record in await self._store.history(kind, name, before, limit)]
 
     def since(self, version: int) -> list[Delta]:
         """The deltas that lead from ``version`` to now; all from nothing where they are gone."""
@@ -273,6 +275,15 @@ class Catalog:
         self.config = self.config.apply(delta)
         self._deltas.append(delta)
         await self._publish(delta)
+
+
+def _readable(record: Record) -> Record:
+    """The record; with its name alone where what is stored is no definition, so that it can be shown."""
+    try:
+        parse(DEFINITIONS[record.kind], record.document)
+    except InvalidArgument:
+        return replace(record, document={"name": record.name})
+    return record
 
 
 def _change(record: Record, definition: Frozen, before: PromptVersions | None) -> Change:

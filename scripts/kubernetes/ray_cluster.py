@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +21,8 @@ from typing import Any
 import httpx
 
 from controller.serve_config import load_base
-from serve_app import processes
 from serve_app.environment import RUN_MARK, free_port, serve_environment
+from serve_app.processes import Run
 from voyager_llm.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,8 +84,7 @@ def ray_cluster(folder: Path, settings: Mapping[str, str], token: str = "") -> G
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             process.kill()
-        processes.end(processes.of_run(f"{scratch.name}:{process.pid}"))
-        shutil.rmtree(scratch, ignore_errors=True)
+        Run(f"{scratch.name}:{process.pid}", scratch).end()
 
 
 def _wait(cluster: RayCluster, log: Path) -> None:

@@ -14,8 +14,7 @@ import threading
 
 import ray
 
-from serve_app import processes
-from serve_app.environment import RUN_MARK
+from serve_app.processes import Run
 
 
 def main() -> int:
@@ -36,7 +35,7 @@ def main() -> int:
     print("ray is up", flush=True)
     stop.wait()
     ray.shutdown()
-    processes.end(processes.of_run(os.environ.get(RUN_MARK, "")))
+    Run.of_this_process().end()
     return 0
 
 

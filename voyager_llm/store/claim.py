@@ -45,7 +45,7 @@ class DatabaseClaim:
 
     async def take(self) -> str:
         """Claim it. Returns who has it already, or an empty string. Raises `StoreUnavailable`."""
-        with plain_faults():
+        with plain_faults(on_server=True):
             self._connection = await self._engine.connect()
             if await self._connection.scalar(_TAKE, {"key": _KEY}):
                 return ""

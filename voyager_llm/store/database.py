@@ -48,6 +48,7 @@ class Database:
         """Raises `InvalidArgument` for a URL of another kind."""
         address = parsed(url)
         self._file = file_of(address)
+        self._on_server = address.drivername == POSTGRES
         self._opened: Identity = None
         # SQLite waits for locks as `_prepare` says, and for nothing else.
         waits = {"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS}
@@ -55,14 +56,14 @@ class Database:
             address,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args=waits if address.drivername == POSTGRES else {},
+            connect_args=waits if self._on_server else {},
         )
-        if address.drivername == SQLITE:
+        if not self._on_server:
             event.listen(self._engine.sync_engine, "connect", self._prepare)
 
     async def open(self) -> None:
         """Bring the schema up to date, and see that the database is sound and can be written."""
-        with plain_faults():
+        with plain_faults(on_server=self._on_server):
             if self._file is not None:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
             async with self._engine.begin() as connection:
@@ -77,7 +78,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
-        with plain_faults():
+        with plain_faults(on_server=self._on_server):
             async with self._engine.connect() as connection:
                 yield connection
 
@@ -85,7 +86,7 @@ class Database:
     async def writing(self) -> AsyncGenerator[AsyncConnection]:
         """A transaction. Looks before and after it where the file is: before, so that nothing is begun
         in vain; after, so that no write is answered that went nowhere."""
-        with plain_faults():
+        with plain_faults(on_server=self._on_server):
             async with self._engine.begin() as connection:
                 log: Identity = connection.info.get(_LOG)
                 self._refuse_if_moved(log)

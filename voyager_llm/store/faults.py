@@ -63,7 +63,7 @@ _POSTGRES = {
     "XX": DAMAGED,
 }
 
-# Of the operating system; what is not here comes from sockets: refused, timed out, no such host.
+# Of the operating system, about a file.
 _ERRNO = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -78,27 +78,27 @@ _SOON = {_LOCKED: 1.0, _CONFLICT: 0.1, _BUSY: 1.0, _UNREACHABLE: 2.0}
 
 
 @contextmanager
-def plain_faults() -> Generator[None]:
+def plain_faults(*, on_server: bool) -> Generator[None]:
     """Raises `StoreUnavailable` for whatever fails in the database; `IntegrityError` passes: it says
-    that a name is taken."""
+    that a name is taken. ``on_server``: it is reached over a socket."""
     try:
         yield
     except IntegrityError:
         raise
     except (SQLAlchemyError, CommandError, OSError) as error:
-        fault = fault_of(error)
+        fault = fault_of(error, on_server=on_server)
         said, _, _ = str(error).partition("\n")
         log.warning("%s (%s)", fault.message, said, exc_info=fault.message == _UNKNOWN)
         raise fault from None
 
 
-def fault_of(error: Exception) -> StoreUnavailable:
+def fault_of(error: Exception, *, on_server: bool) -> StoreUnavailable:
     """What an exception of SQLAlchemy, its drivers, alembic or the operating system means."""
-    message = _meaning(getattr(error, "orig", None) or error)
+    message = _meaning(getattr(error, "orig", None) or error, on_server)
     return StoreUnavailable(message, "", _SOON.get(message, 0.0))
 
 
-def _meaning(error: BaseException) -> str:
+def _meaning(error: BaseException, on_server: bool) -> str:
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return _SQLITE.get(code & 0xFF, _UNKNOWN)
@@ -109,5 +109,5 @@ def _meaning(error: BaseException) -> str:
     if isinstance(error, CommandError):
         return _NEWER
     if isinstance(error, OSError):
-        return _ERRNO.get(error.errno or 0, _UNREACHABLE)
+        return _UNREACHABLE if on_server else _ERRNO.get(error.errno or 0, _UNKNOWN)
     return _UNKNOWN
