@@ -7,6 +7,7 @@ import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from serve_app.refusals import Refused
 from voyager_llm.errors import InvalidArgument, VoyagerError
@@ -28,17 +29,18 @@ def folder_claimed(config: Settings, holder: str) -> Generator[None]:
 
 @contextmanager
 def database_claimed(config: Settings, holder: str) -> Generator[None]:
-    """A database outside the data folder. Raises `Refused` as above, or with what is wrong with it."""
+    """The database. Raises `Refused` as above, or with what is wrong with it."""
     try:
         address = parsed(config.store_url())
     except InvalidArgument as error:
         raise Refused(f"VOYAGER_DATABASE_URL {error.message}") from None
     file = file_of(address)
-    if address.drivername == POSTGRES:
-        with _claimed_on_server(config.store_url(), holder):
+    if file is not None:
+        # Beside the file, whatever the folder it is reached by: another run may have it as its own.
+        with _locked(file.resolve().with_name(f"{file.name}.lock"), f"the database {file}", holder):
             yield
-    elif file is not None and file.parent.resolve() != config.data_dir.resolve():
-        with _locked(file.with_name(f"{file.name}.lock"), "VOYAGER_DATABASE_URL", holder):
+    elif address.drivername == POSTGRES:
+        with _claimed_on_server(config.store_url(), holder):
             yield
     else:
         yield
@@ -46,23 +48,29 @@ def database_claimed(config: Settings, holder: str) -> Generator[None]:
 
 @contextmanager
 def _locked(path: Path, what: str, holder: str) -> Generator[None]:
-    """Hold a lock on a file, which says whose it is."""
+    """Hold a lock on a file that says whose it is."""
+    with _taken(path, what, holder) as file:
+        yield
+        with suppress(OSError):
+            file.truncate(0)
+
+
+def _taken(path: Path, what: str, holder: str) -> TextIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+")
     except OSError as error:
         raise Refused(f"{what} cannot be used: {path.parent}: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise _in_use(what, file.read().strip() or "another process") from None
-        file.truncate(0)
-        file.write(holder)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise _in_use(what, file.read().strip() or "another process") from None
+    file.truncate(0)
+    file.write(holder)
+    with suppress(OSError):  # a full disk: the lock holds without its name
         file.flush()
-        yield
-        file.truncate(0)
+    return file
 
 
 def _in_use(what: str, holder: str) -> Refused:

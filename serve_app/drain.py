@@ -17,8 +17,8 @@ import psutil
 from serve_app.haproxy_admin import HAProxyAdmin, connected
 from serve_app.processes import Run, lives, title
 
-# Who would start HAProxy again; the last is the shell around it, should it stay.
-_KEEPERS = ("ray::ServeController", "ray::HAProxyManager", "/haproxy.sh")
+# Who would start HAProxy again.
+_KEEPERS = ("ray::ServeController", "ray::HAProxyManager")
 _HAPROXY = "haproxy"
 _POLL_SECONDS = 0.1
 

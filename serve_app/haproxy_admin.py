@@ -12,7 +12,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-_SOCKET = "admin.sock"
+# HAProxy's own end first, where something stands between it and the socket that Serve knows.
+_SOCKETS = ("*/*.own", "*/admin*")
 _ANSWER_SECONDS = 5.0
 _PROMPT = "\n> "
 # Only the rows of backends: all proxies, type 2, all servers.
@@ -50,11 +51,12 @@ class HAProxyAdmin:
 @contextmanager
 def connected(scratch: Path) -> Generator[HAProxyAdmin | None]:
     """A conversation with the HAProxy of a run; None where none answers."""
+    path = next((path for each in _SOCKETS for path in scratch.glob(each) if path.is_socket()), None)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_ANSWER_SECONDS)
         try:
-            connection.connect(str(next(scratch.glob(f"*/{_SOCKET}"))))
+            connection.connect(str(path))
             admin = HAProxyAdmin(connection)
-        except (OSError, StopIteration):
+        except OSError:
             admin = None
         yield admin

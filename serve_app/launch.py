@@ -29,12 +29,13 @@ from serve_app.signals import Signals, StopRequested
 from serve_app.terminal import announce, say
 from serve_app.watch import Watch
 from voyager_llm.settings import Settings, settings
+from voyager_llm.store.database import only_existing
 
 _READY_SECONDS = 120.0
 _MODEL_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 _START_POLL_SECONDS = 0.1
-_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _DEFAULT_URL = "http://127.0.0.1:8000"
 
 
@@ -58,7 +59,7 @@ def main() -> int:
     except StopRequested:
         say("stopped")
         return 0
-    except Refused as refusal:
+    except (Refused, OSError) as refusal:
         say(f"error: {refusal}")
         return 2
     except Failed as failure:
@@ -70,6 +71,8 @@ def main() -> int:
 def _run(config: Settings, run: Run, signals: Signals, log_file: Path) -> None:
     """Start, announce and watch. Raises `StopRequested` in the end, or `Failed`."""
     say(f"starting the service ({config.topology}); details go to {log_file}")
+    # A hub that starts again while the file is gone must not take an empty one for the definitions.
+    os.environ["VOYAGER_DATABASE_URL"] = only_existing(config.store_url())
     with _embedded(config) as embedded:
         try:
             cluster = Cluster(log_file)
@@ -168,7 +171,8 @@ def _supervise(cluster: Cluster, watch: Watch, signals: Signals) -> None:
 
 def _url(config: Settings) -> str:
     """Where this machine reaches the service."""
-    return f"http://{_LOCAL.get(config.host, config.host)}:{config.http_port}"
+    host = _LOCAL.get(config.host, config.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.http_port}"
 
 
 if __name__ == "__main__":

@@ -39,8 +39,10 @@ class Watch:
 
     Raises `Failed` when Ray's own are gone already."""
 
-    def __init__(self, run: Run, topology: str) -> None:
+    def __init__(self, run: Run, topology: str, away_s: float = _AWAY_SECONDS) -> None:
+        """``away_s``: how long what is restarted may be missing."""
         self._run = run
+        self._away_s = away_s
         self._ray = {what: _named(run.processes(), name) for name, what in _RAY.items()}
         self._parts = _RESTARTED | (_RESTARTED_IN_SPLIT if topology == "split" else {})
         self._searched = time.monotonic()
@@ -63,8 +65,8 @@ class Watch:
                 self._seen[part] = now
                 continue
             self._seen[part] += slept
-            if now - self._seen[part] > _AWAY_SECONDS:
-                raise Failed(f"{what} died and was not back after {_AWAY_SECONDS:.0f} s")
+            if now - self._seen[part] > self._away_s:
+                raise Failed(f"{what} died and was not back after {self._away_s:.0f} s")
 
 
 def _named(processes: list[psutil.Process], name: str) -> psutil.Process:

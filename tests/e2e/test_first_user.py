@@ -9,16 +9,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from tests.fake_provider.running import FakeProvider
 from tests.support.running import ROOT, RunningService
 
+CANARY = "a-key-of-a-provider"
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    running = RunningService(tmp_path_factory.mktemp("first-user"), embedded_llm=True)
+    running = RunningService(
+        tmp_path_factory.mktemp("first-user"), embedded_llm=True, secret_canary__key=CANARY
+    )
     yield running
     if running.process.poll() is None:
         running.stop()
@@ -122,6 +127,16 @@ def test_a_fallback_is_seen_when_a_provider_stops(service: RunningService) -> No
     assert "stopping ·" in cli(service, "complete", "safe", "hi")
     provider.stop()
     assert "local ·" in cli(service, "complete", "safe", "hi", "-p", "max_tokens=8")
+
+
+def test_the_embedded_model_has_no_secret_and_obeys_nobody_else(service: RunningService) -> None:
+    (model,) = service.processes("serve_app.embedded_llm")
+    assert CANARY not in " ".join(model.environ().values())
+    assert not [name for name in model.environ() if name.startswith(("VOYAGER_SECRET", "RAY_"))]
+    port = model.cmdline()[-1]
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    answer = httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body, timeout=30)
+    assert answer.status_code == 401
 
 
 def test_the_embedded_model_comes_back(service: RunningService) -> None:

@@ -1,4 +1,4 @@
-"""One run of the service for each topology, with short time-outs so that attacks are over soon."""
+"""Fixtures of the hostile tests."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from serve_app.processes import Run
 from tests.support.running import RunningService
 
+# Short, so that attacks are over soon.
 HEAD_SECONDS = 2.0
 CLIENT_SECONDS = 3.0
 BODY_SECONDS = 6.0
@@ -18,7 +20,7 @@ PER_CLIENT = 1000
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """As a user starts it: no key, on loopback."""
+    """The service as a user starts it: no key, on loopback."""
     service = RunningService(
         tmp_path_factory.mktemp(request.param),
         topology=request.param,
@@ -29,3 +31,11 @@ def running(
     )
     yield service
     service.stop()
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """A run whose processes a test starts itself."""
+    begun = Run.begin()
+    yield begun
+    begun.end()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,12 +21,13 @@ import pytest
 
 from serve_app.claims import database_claimed, folder_claimed
 from serve_app.drain import drain
-from serve_app.environment import RUN_MARK, free_port
+from serve_app.environment import free_port
 from serve_app.preflight import refuse_taken_ports
 from serve_app.processes import FOLDER_PREFIX, Run, end_abandoned, lives
 from serve_app.refusals import Refused
 from tests.fake_provider.running import FakeProvider
 from tests.support.postgres import running_postgres
+from tests.support.processes import pretend
 from tests.support.running import (
     COMMAND,
     ROOT,
@@ -153,30 +152,8 @@ def test_a_run_ends_with_its_launcher(tmp_path: Path) -> None:
     nothing_is_left(service, scratch)
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    """A run whose processes a test starts itself."""
-    begun = Run.begin()
-    yield begun
-    begun.end()
-
-
-def start(run: Run, tmp_path: Path, program: str, *, deaf_to: str = "") -> psutil.Process:
-    """A process of a run, under the name of another program."""
-    path = tmp_path / program
-    if not path.exists():
-        shutil.copy(shutil.which("sleep") or "", path)
-    ignoring = f"trap '' {deaf_to}; " if deaf_to else ""
-    started = subprocess.Popen(
-        ["sh", "-c", f'{ignoring}exec "{path}" 600'], env={**os.environ, RUN_MARK: run.mark}
-    )
-    process = psutil.Process(started.pid)
-    until(lambda: process.name() == program, f"{program} runs")
-    return process
-
-
 def test_a_stop_waits_no_longer_than_it_is_told(run: Run, tmp_path: Path) -> None:
-    balancer = start(run, tmp_path, "haproxy", deaf_to="USR1")
+    balancer = pretend(run, tmp_path, "haproxy", deaf_to="USR1")
     began = time.monotonic()
     assert not drain(run, 1.0, time.sleep)
     assert 1.0 <= time.monotonic() - began < 5.0
@@ -184,8 +161,8 @@ def test_a_stop_waits_no_longer_than_it_is_told(run: Run, tmp_path: Path) -> Non
 
 
 def test_what_would_start_a_balancer_anew_is_held_still(run: Run, tmp_path: Path) -> None:
-    keeper = start(run, tmp_path, "ray::HAProxyManager")
-    start(run, tmp_path, "haproxy")
+    keeper = pretend(run, tmp_path, "ray::HAProxyManager")
+    pretend(run, tmp_path, "haproxy")
     assert drain(run, 30.0, time.sleep)
     assert keeper.status() == psutil.STATUS_STOPPED
 
@@ -195,7 +172,7 @@ def test_what_a_killed_run_left_is_ended_by_the_next(tmp_path: Path) -> None:
     dead.wait()
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     (folder / "lock").touch()
-    orphan = start(Run(f"{folder.name}:{dead.pid}", folder), tmp_path, "haproxy")
+    orphan = pretend(Run(f"{folder.name}:{dead.pid}", folder), tmp_path, "haproxy")
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
         ended = run_to_its_end(tmp_path / "data", HTTP_PORT=port)
@@ -247,9 +224,9 @@ def test_a_folder_is_free_again_when_its_run_is_killed(tmp_path: Path) -> None:
 
 def test_a_database_has_one_run(tmp_path: Path) -> None:
     with running_postgres(tmp_path / "postgres") as url:
-        for store in (f"sqlite+aiosqlite:///{tmp_path / 'elsewhere' / 'one.db'}", url):
+        for store in ("", f"sqlite+aiosqlite:///{tmp_path / 'elsewhere' / 'one.db'}", url):
             one = Settings(data_dir=tmp_path / "one", database_url=store)
-            two = Settings(data_dir=tmp_path / "two", database_url=store)
+            two = Settings(data_dir=tmp_path / "two", database_url=one.store_url())
             with (
                 database_claimed(one, "the first"),
                 pytest.raises(Refused, match="in use by the first"),
@@ -258,6 +235,15 @@ def test_a_database_has_one_run(tmp_path: Path) -> None:
                 pass
             with database_claimed(two, "the third"):
                 pass
+
+
+def test_a_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(Refused, match=f"VOYAGER_DATA_DIR={tmp_path}/file/in-it cannot be used"),
+        folder_claimed(Settings(data_dir=tmp_path / "file" / "in-it"), "a run"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("setting", ["HTTP_PORT", "GRPC_PORT"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import socket
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 from ray.serve.exceptions import DeploymentUnavailableError
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import Pool
 
 from deployments.handles import HubClient
@@ -33,6 +37,7 @@ from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.errors import Internal, NotFound, StoreUnavailable, Unavailable
 from voyager_llm.settings import Settings
 from voyager_llm.store.contract import Draft
+from voyager_llm.store.database import only_existing
 from voyager_llm.store.faults import fault_of
 from voyager_llm.store.sql import SqlStore
 
@@ -239,6 +244,25 @@ def test_a_locked_store_is_refused_before_the_start(file: Path) -> None:
             open_store(Settings(data_dir=file.parent))
 
 
+def test_a_pipe_is_no_store_and_nobody_waits_for_it(file: Path) -> None:
+    os.mkfifo(file)
+    with pytest.raises(Refused, match="cannot be opened"):
+        open_store(Settings(data_dir=file.parent))
+
+
+async def test_a_database_that_is_gone_is_not_made_anew(store: SqlStore, file: Path) -> None:
+    """As a hub would that is started again: empty, it would take all definitions from the routers."""
+    url = only_existing(url_of(file))
+    shutil.move(file, file.with_name("aside"))
+    again = SqlStore(url)
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        await again.open()
+    shutil.move(file.with_name("aside"), file)
+    await again.open()
+    assert (await again.get(Kind.MODEL, "kept")).name == "kept"
+    await again.close()
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
@@ -251,6 +275,30 @@ def test_a_server_that_cannot_be_reached_is_refused_without_its_password(url: st
         open_store(Settings(database_url=url))
     assert "pass-word" not in str(refused.value)
     assert "ada" not in str(refused.value)
+
+
+def test_a_server_that_is_silent_is_refused_within_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql+asyncpg://ada:pass-word@127.0.0.1:{silent.getsockname()[1]}/voyager"
+        began = time.monotonic()
+        with pytest.raises(Refused, match="cannot be reached"):
+            open_store(Settings(database_url=url))
+    assert time.monotonic() - began < 15.0
+
+
+def test_a_server_that_takes_no_writes_is_refused(tmp_path: Path) -> None:
+    with running_postgres(tmp_path / "postgres") as url:
+        open_store(Settings(database_url=url))
+        asyncio.run(executed(url, "ALTER DATABASE postgres SET default_transaction_read_only = on"))
+        with pytest.raises(Refused, match="read-only"):
+            open_store(Settings(database_url=url))
+
+
+async def executed(url: str, statement: str) -> None:
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()
 
 
 def test_a_server_that_does_not_know_us_is_refused(tmp_path: Path) -> None:

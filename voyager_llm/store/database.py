@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from alembic import command
 from alembic.config import Config
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from voyager_llm.errors import InvalidArgument, StoreUnavailable
-from voyager_llm.store.faults import DAMAGED, plain_faults
+from voyager_llm.store.faults import CANNOT_OPEN, DAMAGED, READ_ONLY, plain_faults
 
 SQLITE, POSTGRES = "sqlite+aiosqlite", "postgresql+asyncpg"
 
@@ -29,6 +30,8 @@ _CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 30.0
 # Where a connection of the pool notes which write-ahead log it opened.
 _LOG = "write-ahead log"
+# How SQLite is told of a file with options.
+_URI = "file:"
 
 _MOVED = (
     "the file of the definitions' database was removed or replaced while the service runs, and a write would "
@@ -66,12 +69,14 @@ class Database:
         with plain_faults(on_server=self._on_server):
             if self._file is not None:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
+                if self._file.exists() and not self._file.is_file():
+                    raise StoreUnavailable(CANNOT_OPEN)  # SQLite would wait for what a pipe has to say
             async with self._engine.begin() as connection:
                 await connection.run_sync(_migrate)
             if self._file is not None:
                 self._opened = _identity(self._file)
-                async with self._engine.connect() as connection:
-                    await connection.run_sync(_try)
+            async with self._engine.connect() as connection:
+                await connection.run_sync(_try_server if self._on_server else _try_file)
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -125,7 +130,19 @@ def file_of(address: URL) -> Path | None:
     """The file of a SQLite database; None: it is in memory, or another kind of database."""
     if address.drivername != SQLITE or not address.database or address.database == ":memory:":
         return None
+    if address.database.startswith(_URI):
+        return Path(unquote(address.database.removeprefix(_URI)))
     return Path(address.database).absolute()
+
+
+def only_existing(url: str) -> str:
+    """The same database, which is not made anew should its file be gone by the time it is opened."""
+    address = parsed(url)
+    file = file_of(address)
+    if file is None:
+        return url
+    query = {**address.query, "mode": "rw", "uri": "true"}
+    return address.set(database=_URI + quote(str(file)), query=query).render_as_string(hide_password=False)
 
 
 def _log_of(file: Path) -> Path:
@@ -147,9 +164,15 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _try(connection: Connection) -> None:
+def _try_file(connection: Connection) -> None:
     """Raises what SQLite says when its file is damaged, locked or not writable."""
     if connection.execute(text("PRAGMA quick_check(1)")).scalar_one() != "ok":
         raise StoreUnavailable(DAMAGED)
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     connection.exec_driver_sql("ROLLBACK")
+
+
+def _try_server(connection: Connection) -> None:
+    """Raises `StoreUnavailable` when the server takes no writes, e.g. since it is a replica."""
+    if connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+        raise StoreUnavailable(READ_ONLY)

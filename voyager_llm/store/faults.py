@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 _DATABASE = "the definitions' database"
 _FULL = f"{_DATABASE} cannot grow, its disk is full: free some space, then try again"
 _LOCKED = f"{_DATABASE} is locked by another process: end what holds it, or try again"
-_READ_ONLY = f"{_DATABASE} is read-only: make its file and folder writable, then try again"
+READ_ONLY = f"{_DATABASE} is read-only: make its file and folder writable, then try again"
 DAMAGED = f"{_DATABASE} is damaged or is no database: restore a backup, or move it away and start afresh"
-_CANNOT_OPEN = f"{_DATABASE} cannot be opened: see that its path is a file that may be read and written"
+CANNOT_OPEN = f"{_DATABASE} cannot be opened: see that its path is a file that may be read and written"
 _BROKEN_DISK = f"{_DATABASE} cannot be read or written, its disk reports errors"
 _NEWER = f"{_DATABASE} was written by a newer version of this service: run that one, or restore a backup"
 _UNREACHABLE = f"{_DATABASE} cannot be reached: see that it runs and that its address is right"
@@ -40,9 +40,9 @@ _SQLITE = {
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
-    sqlite3.SQLITE_READONLY: _READ_ONLY,
-    sqlite3.SQLITE_PERM: _CANNOT_OPEN,
-    sqlite3.SQLITE_CANTOPEN: _CANNOT_OPEN,
+    sqlite3.SQLITE_READONLY: READ_ONLY,
+    sqlite3.SQLITE_PERM: CANNOT_OPEN,
+    sqlite3.SQLITE_CANTOPEN: CANNOT_OPEN,
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
     sqlite3.SQLITE_IOERR: _BROKEN_DISK,
@@ -52,7 +52,7 @@ _SQLITE = {
 _POSTGRES = {
     "53100": _FULL,
     "53300": _BUSY,
-    "25006": _READ_ONLY,
+    "25006": READ_ONLY,
     "55P03": _LOCKED,
     "40": _CONFLICT,
     "28": _REFUSED,
@@ -68,9 +68,9 @@ _ERRNO = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: _FULL,
-    errno.EROFS: _READ_ONLY,
+    errno.EROFS: READ_ONLY,
     errno.EIO: _BROKEN_DISK,
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENOENT, errno.EEXIST), _CANNOT_OPEN),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENOENT, errno.EEXIST), CANNOT_OPEN),
 }
 
 # Worth another try by itself, after so many seconds.
