@@ -10,9 +10,9 @@ from pathlib import Path
 
 from serve_app.refusals import Failed
 
-# What the driver reports, in this order; then `REPLACED` for each `REPLACE` that it is told.
+# What the driver reports, in this order; then one of the last two for each `REPLACE` that it is told.
 RAY_STARTED, SERVE_STARTED, DEPLOYED = "ray started", "serve started", "deployed"
-REPLACE, REPLACED = "replace", "replaced"
+REPLACE, REPLACED, NOT_REPLACED = "replace", "replaced", "not replaced"
 
 
 class Cluster:
@@ -43,7 +43,7 @@ class Cluster:
         return lines
 
     def replace_replicas(self) -> None:
-        """Have every replica replaced, one after the other; `REPLACED` is reported in the end."""
+        """Have every replica replaced, one after the other; how that went is reported in the end."""
         if self._driver.stdin is not None:
             self._driver.stdin.write(f"{REPLACE}\n".encode())
             self._driver.stdin.flush()

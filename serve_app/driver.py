@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
 import ray
@@ -17,7 +18,7 @@ from ray import serve
 from ray.serve.schema import LoggingConfig
 
 from serve_app.app import APP_NAME, build_application, grpc_options
-from serve_app.cluster import DEPLOYED, RAY_STARTED, REPLACE, REPLACED, SERVE_STARTED
+from serve_app.cluster import DEPLOYED, NOT_REPLACED, RAY_STARTED, REPLACE, REPLACED, SERVE_STARTED
 from serve_app.processes import Run
 from voyager_llm.settings import Settings, settings
 
@@ -37,8 +38,7 @@ def run(config: Settings, report: Callable[[str], None]) -> None:
     report(DEPLOYED)
     for line in sys.stdin:
         if line.strip() == REPLACE:
-            _deploy(config)
-            report(REPLACED)
+            report(REPLACED if _replace(config) else NOT_REPLACED)
 
 
 def _start_ray() -> None:
@@ -67,13 +67,29 @@ def _deploy(config: Settings) -> None:
     )
 
 
+def _replace(config: Settings) -> bool:
+    """Whether every replica was replaced; those that run go on where one was not."""
+    try:
+        _deploy(config)
+    except Exception:
+        traceback.print_exc()
+        return False
+    return True
+
+
 def main() -> None:
     descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)
-    with os.fdopen(descriptor, "w", buffering=1) as reports:
-        run(settings(), lambda step: print(step, file=reports))
+    code = 0
+    try:
+        with os.fdopen(descriptor, "w", buffering=1) as reports:
+            run(settings(), lambda step: print(step, file=reports))
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    sys.stderr.flush()
     Run.of_this_process().end()
-    os._exit(0)  # its cluster is gone; Ray's own farewell would wait for it
+    os._exit(code)  # its cluster is gone; Ray's own farewell would wait for it
 
 
 if __name__ == "__main__":

@@ -165,8 +165,8 @@ def _supervise(cluster: Cluster, watch: Watch, signals: Signals) -> None:
         if signals.wants_replacement():
             say("replacing all replicas …")
             cluster.replace_replicas()
-        if REPLACED in cluster.reports():
-            say("replaced")
+        for report in cluster.reports():
+            say("replaced" if report == REPLACED else "some replicas could not be replaced; see the log")
 
 
 def _url(config: Settings) -> str:

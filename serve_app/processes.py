@@ -54,8 +54,9 @@ class Run:
                 self.end()
 
     def processes(self) -> list[psutil.Process]:
-        """All of the run, this one excepted."""
-        return [process for process, mark in _marked() if mark == self.mark]
+        """All of the run but its launcher and this one."""
+        launcher = self.mark.rpartition(":")[2]
+        return [found for found, mark in _marked() if mark == self.mark and str(found.pid) != launcher]
 
     def end(self) -> None:
         """End every process and remove the folder.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +40,9 @@ def run() -> Iterator[Run]:
     begun = Run.begin()
     yield begun
     begun.end()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where SQLite is to keep its file."""
+    return tmp_path / "voyager.db"
