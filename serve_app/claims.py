@@ -6,8 +6,8 @@ import asyncio
 import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 from serve_app.refusals import Refused
 from voyager_llm.errors import InvalidArgument, VoyagerError
@@ -55,21 +55,20 @@ def _locked(path: Path, what: str, holder: str) -> Generator[None]:
             file.truncate(0)
 
 
-def _taken(path: Path, what: str, holder: str) -> TextIO:
+def _taken(path: Path, what: str, holder: str) -> FileIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        file = FileIO(path, "a+")
     except OSError as error:
         raise Refused(f"{what} cannot be used: {path.parent}: {error.strerror}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
-        raise _in_use(what, file.read().strip() or "another process") from None
-    file.truncate(0)
-    file.write(holder)
+        raise _in_use(what, file.read().decode(errors="replace").strip() or "another process") from None
     with suppress(OSError):  # a full disk: the lock holds without its name
-        file.flush()
+        file.truncate(0)
+        file.write(holder.encode())
     return file
 
 

@@ -50,6 +50,7 @@ def main() -> int:
         with run.held(), folder_claimed(config, name):
             if left := end_abandoned():
                 say(f"ended {left} processes that a killed run had left behind")
+            logging.raiseExceptions = False  # a log that cannot be written is no reason to fill the terminal
             logging.basicConfig(filename=log_file, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
             refuse_taken_ports(config)
             with database_claimed(config, name):

@@ -25,7 +25,7 @@ _LOCKED = f"{_DATABASE} is locked by another process: end what holds it, or try 
 READ_ONLY = f"{_DATABASE} is read-only: make its file and folder writable, then try again"
 DAMAGED = f"{_DATABASE} is damaged or is no database: restore a backup, or move it away and start afresh"
 CANNOT_OPEN = f"{_DATABASE} cannot be opened: see that its path is a file that may be read and written"
-_BROKEN_DISK = f"{_DATABASE} cannot be read or written, its disk reports errors"
+_BROKEN_DISK = f"{_DATABASE} cannot be read or written: see that its disk has space left and no errors"
 _NEWER = f"{_DATABASE} was written by a newer version of this service: run that one, or restore a backup"
 _UNREACHABLE = f"{_DATABASE} cannot be reached: see that it runs and that its address is right"
 _REFUSED = f"{_DATABASE} refused our user name or password"
@@ -101,7 +101,8 @@ def fault_of(error: Exception, *, on_server: bool) -> StoreUnavailable:
 def _meaning(error: BaseException, on_server: bool) -> str:
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is not None:
-        return _SQLITE.get(code & 0xFF, _UNKNOWN)
+        # It grows its shared memory in a file before anything else.
+        return _FULL if code == sqlite3.SQLITE_IOERR_SHMSIZE else _SQLITE.get(code & 0xFF, _UNKNOWN)
     state: str = getattr(error, "sqlstate", None) or ""
     for length in (5, 3, 2):
         if state[:length] in _POSTGRES:
