@@ -1,7 +1,7 @@
 """The command line `voyager-llm`: parses arguments; what is done stands in `commands/`.
 
 Exit codes: 0 success (`diff`: no difference), 1 the service refused or a difference was found, 2 wrong
-usage, 3 no service can be reached.
+usage, 3 no service can be reached. `up` has its own (`launch.py`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from contextlib import suppress
 import psutil
 
 from serve_app.haproxy_admin import HAProxyAdmin, connected
-from serve_app.processes import Run, lives, title
+from serve_app.processes import Run, lives, program, title
 
 # Who would start HAProxy again.
 _KEEPERS = ("ray::ServeController", "ray::HAProxyManager")
@@ -44,7 +44,7 @@ def drain(run: Run, timeout_s: float, pause: Callable[[float], None]) -> bool:
 def _stop_softly(run: Run, stopped: set[int]) -> list[int]:
     """Tell every HAProxy that was not told before; their ids. There are several after a change of replicas:
     those that it displaced still answer. One that was being started a moment ago is found late."""
-    balancers = [process for process in run.processes() if lives(process) and _is_haproxy(process)]
+    balancers = [process for process in run.processes() if lives(process) and program(process) == _HAPROXY]
     for process in balancers:
         if process.pid not in stopped:
             stopped.add(process.pid)
@@ -58,10 +58,3 @@ def _is_busy(admin: HAProxyAdmin | None, balancers: list[int]) -> bool:
     if admin is None or balancers != [admin.pid]:
         return bool(balancers)
     return admin.requests_under_way() > 0
-
-
-def _is_haproxy(process: psutil.Process) -> bool:
-    try:
-        return process.name() == _HAPROXY
-    except psutil.Error:
-        return False

@@ -87,6 +87,14 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
+def program(process: psutil.Process) -> str:
+    """The name of its program; empty when it is gone."""
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
+
+
 def title(process: psutil.Process) -> str:
     """Its command line; empty when it is gone."""
     try:

@@ -12,7 +12,7 @@ import time
 
 import psutil
 
-from serve_app.processes import Run, lives, title
+from serve_app.processes import Run, lives, program, title
 from serve_app.refusals import Failed
 
 # Ray's own, by the names of their programs.
@@ -71,6 +71,6 @@ class Watch:
 
 def _named(processes: list[psutil.Process], name: str) -> psutil.Process:
     for process in processes:
-        if lives(process) and process.name() == name:
+        if lives(process) and program(process) == name:
             return process
     raise Failed(f"{_RAY[name]} died")

@@ -83,8 +83,8 @@ def test_a_stop_finishes_what_runs(
 ) -> None:
     service = RunningService(tmp_path, topology=topology)
     scratch = service.scratch
-    service.model("slow", provider.profile("stop-slow", latency_s=6))
-    service.model("stream", provider.profile("stop-stream", tokens=30, token_delay_s=0.2))
+    service.model("slow", provider.profile("stop-slow", latency_s=10))
+    service.model("stream", provider.profile("stop-stream", tokens=50, token_delay_s=0.2))
     with ThreadPoolExecutor() as pool:
         under_way: list[Future[Any]] = [
             pool.submit(service.chat, "slow"),
@@ -99,7 +99,7 @@ def test_a_stop_finishes_what_runs(
         slow, last_event, tokens = (work.result() for work in under_way)
     assert slow.status_code == 200
     assert last_event == "data: [DONE]"
-    assert tokens == 30
+    assert tokens == 50
     assert service.ended() == 0
     nothing_is_left(service, scratch)
     _, _, after = service.output.partition(f"ready: {service.url}\n")
