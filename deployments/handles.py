@@ -22,6 +22,7 @@ from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
 from voyager_llm.errors import Unavailable, UpstreamUnavailable, VoyagerError
+from voyager_llm.kept import Kept
 from voyager_llm.report import Report
 from voyager_llm.snapshot import Delta, Target
 from voyager_llm.store.contract import Record
@@ -30,8 +31,8 @@ from voyager_llm.templating.render import Rendered
 # Pairs of one call; a larger list is spread over the replicas of the pool.
 _PAIRS = 256
 
-# Packed prompts that a router keeps.
-_PROMPTS = 4096
+# Of the packed prompts that a router keeps.
+_PACKED_BYTES = 16_000_000
 
 
 def _by_value(handle: DeploymentHandle[Any], *, stream: bool = False) -> Any:
@@ -120,7 +121,7 @@ class RemoteRenderer:
         self._ping = _by_value(handle).ping
         # Prompts as they travel: packed once, not for each request. Kept with the prompt that they are
         # of, since another snapshot may hold another one under the same name.
-        self._packed: dict[tuple[str, str], tuple[PromptDefinition, bytes]] = {}
+        self._packed: Kept[tuple[str, str], tuple[PromptDefinition, bytes]] = Kept(_PACKED_BYTES)
 
     async def ping(self) -> None:
         """Raises when no replica answers."""
@@ -133,9 +134,8 @@ class RemoteRenderer:
         key = (prompt.name, prompt.version)
         found = self._packed.get(key)
         if found is None or found[0] is not prompt:
-            if len(self._packed) >= _PROMPTS:
-                self._packed.clear()
-            found = self._packed[key] = (prompt, prompt.model_dump_json().encode())
+            packed = prompt.model_dump_json().encode()
+            found = self._packed.put(key, (prompt, packed), len(packed))
         return found[1]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from deployments.collector import relax_collector
@@ -11,6 +10,7 @@ from deployments.listening import listen_on
 from deployments.results import as_value
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import VoyagerError
+from voyager_llm.kept import Kept
 from voyager_llm.settings import settings
 from voyager_llm.templating.render import Rendered, render
 
@@ -40,6 +40,12 @@ class PromptRenderer:
         return await as_value(self._renderer.render(_unpacked(prompt), variables, texts))
 
 
-@lru_cache(maxsize=4096)
+# A prompt takes some times its JSON.
+_PROMPTS: Kept[bytes, PromptDefinition] = Kept(16_000_000)
+
+
 def _unpacked(prompt: bytes) -> PromptDefinition:
-    return PromptDefinition.model_validate_json(prompt)
+    found = _PROMPTS.get(prompt)
+    if found is not None:
+        return found
+    return _PROMPTS.put(prompt, PromptDefinition.model_validate_json(prompt), len(prompt))

@@ -12,8 +12,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-# HAProxy's own end first, where something stands between it and the socket that Serve knows.
-_SOCKETS = ("*/*.own", "*/admin*")
+# HAProxy's own end: its supervisor stands between it and the socket that Serve knows.
+_SOCKET = "*/*.own"
 _ANSWER_SECONDS = 5.0
 _PROMPT = "\n> "
 # Only the rows of backends: all proxies, type 2, all servers.
@@ -51,7 +51,7 @@ class HAProxyAdmin:
 @contextmanager
 def connected(scratch: Path) -> Generator[HAProxyAdmin | None]:
     """A conversation with the HAProxy of a run; None where none answers."""
-    path = next((path for each in _SOCKETS for path in scratch.glob(each) if path.is_socket()), None)
+    path = next((path for path in scratch.glob(_SOCKET) if path.is_socket()), None)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_ANSWER_SECONDS)
         try:

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from voyager_llm.errors import RenderFailed, TemplateInvalid
 from voyager_llm.templating.budget import Budget
 from voyager_llm.templating.syntax import Tokens
-from voyager_llm.templating.template import Cache, compiled
+from voyager_llm.templating.template import compiled
 from voyager_llm.templating.values import text
 
 PLAIN = Environment(undefined=StrictUndefined, finalize=text, keep_trailing_newline=True)
@@ -305,19 +305,3 @@ def test_a_failure_says_line_and_reason(source: str, reason: str) -> None:
     with pytest.raises((RenderFailed, TemplateInvalid)) as caught:
         ours(source, {"o": {}, "words": ["ab", "c"]})
     assert reason in caught.value.message
-
-
-def test_the_cache_holds_as_many_templates_as_fit_into_its_bytes() -> None:
-    cache = Cache(limit=50_000)
-    first = cache.get("x" * 10_000, Tokens())
-    assert cache.get("x" * 10_000, Tokens()) is first
-    for i in range(10):
-        cache.get(f"{i}" * 10_000, Tokens())
-    assert cache.bytes <= 50_000
-    assert cache.get("x" * 10_000, Tokens()) is not first
-
-
-def test_a_template_larger_than_the_cache_is_rendered_all_the_same() -> None:
-    cache = Cache(limit=1_000)
-    assert cache.get("x" * 10_000, Tokens()).render({}, Budget()) == "x" * 10_000
-    assert cache.bytes == 0

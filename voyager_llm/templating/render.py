@@ -13,9 +13,10 @@ import orjson
 
 from voyager_llm.domain.prompt import PromptDefinition, PromptParameter, fits
 from voyager_llm.errors import InvalidArgument, RenderFailed, TemplateInvalid
+from voyager_llm.kept import Kept
 from voyager_llm.templating.budget import MAX_OUTPUT_CHARS, Budget
 from voyager_llm.templating.syntax import Tokens
-from voyager_llm.templating.template import Cache, compiled
+from voyager_llm.templating.template import Template, compiled
 from voyager_llm.templating.values import text
 
 # Of all messages of a prompt together.
@@ -23,7 +24,7 @@ MAX_SOURCE_CHARS = 200_000
 
 _MAX_REASON_CHARS = 400
 
-_TEMPLATES = Cache()
+_TEMPLATES: Kept[str, Template] = Kept(32_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,18 @@ def render(prompt: PromptDefinition, variables: Mapping[str, Any], *, texts: boo
     roles = [message.role for message in prompt.messages] or ["user"]
     for role, (field, source) in zip(roles, _sources(prompt), strict=True):
         try:
-            messages.append(Message(role, _TEMPLATES.get(source, tokens).render(values, budget)))
+            messages.append(Message(role, _template(source, tokens).render(values, budget)))
         except (TemplateInvalid, RenderFailed) as error:
             raise RenderFailed(error.message[:_MAX_REASON_CHARS], field) from None
     return Rendered(tuple(messages), values)
+
+
+def _template(source: str, tokens: Tokens) -> Template:
+    found = _TEMPLATES.get(source)
+    if found is not None:
+        return found
+    made = compiled(source, tokens)
+    return _TEMPLATES.put(source, made, made.bytes)
 
 
 def _sources(prompt: PromptDefinition) -> list[tuple[str, str]]:

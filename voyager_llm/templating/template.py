@@ -1,4 +1,4 @@
-"""A template's way from source to something that can be rendered, and the cache of those.
+"""A template's way from source to something that can be rendered.
 
 Called by `render.py`.
 """
@@ -6,10 +6,8 @@ Called by `render.py`.
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from jinja2 import UndefinedError
@@ -21,8 +19,7 @@ from voyager_llm.templating.policy import check
 from voyager_llm.templating.statements import Statement, Statements
 from voyager_llm.templating.syntax import Tokens, parse
 
-# What the cached templates may take together, and what one token of them takes, in bytes.
-CACHE_BYTES = 32_000_000
+# About what one token of a template takes once it is made, in bytes.
 _BYTES_PER_TOKEN = 400
 
 
@@ -52,35 +49,6 @@ class Template:
         except Exception as error:  # what Python raises on a template's operands is the template's mistake
             reason = f"{type(error).__name__}: {error}"
         raise RenderFailed(f"line {budget.line}: {reason}", "template")
-
-
-class Cache:
-    """The templates used last, as many as fit into so many bytes."""
-
-    def __init__(self, limit: int = CACHE_BYTES) -> None:
-        self._limit = limit
-        self.bytes = 0
-        self._templates: OrderedDict[str, Template] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, source: str, tokens: Tokens) -> Template:
-        """The template of a source, made with `compiled` if it is not here."""
-        with self._lock:
-            found = self._templates.get(source)
-            if found is not None:
-                self._templates.move_to_end(source)
-                return found
-        made = compiled(source, tokens)
-        with self._lock:
-            self.bytes += made.bytes - self._drop(source)
-            self._templates[source] = made
-            while self.bytes > self._limit:
-                self.bytes -= self._drop(next(iter(self._templates)))
-        return made
-
-    def _drop(self, source: str) -> int:
-        dropped = self._templates.pop(source, None)
-        return dropped.bytes if dropped else 0
 
 
 def compiled(source: str, tokens: Tokens) -> Template:
