@@ -71,37 +71,42 @@ async def read_request(
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > limits.max_bytes):
         raise _too_large(limits)
-    if has_body(headers):
-        body = await _read_body(receive, limits)
-    else:
-        await receive()
-        body = b""
+    body = await _read_body(receive, limits)
     query = scope["query_string"].decode("latin-1")
     return HttpRequest(scope["method"], scope["path"], query, headers, body)
 
 
 async def _read_body(receive: Receive, limits: BodyLimits) -> bytes:
+    """Most bodies are one piece. It needs no clock: HAProxy waits for it (`serve_app/haproxy_config.py`)."""
+    message = await receive()
+    if not message.get("more_body"):
+        return _piece(message, 0, limits)
     loop = asyncio.get_running_loop()
     end = loop.time() + limits.total_s
-    pieces: list[bytes] = []
-    size = 0
+    pieces = [_piece(message, 0, limits)]
+    size = len(pieces[0])
     try:
         async with asyncio.timeout(limits.pause_s) as clock:
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Cancelled("the client went away")
-                pieces.append(message.get("body", b""))
-                size += len(pieces[-1])
-                if size > limits.max_bytes:
-                    raise _too_large(limits)
-                if not message.get("more_body"):
-                    return b"".join(pieces)
+            while message.get("more_body"):
                 clock.reschedule(min(end, loop.time() + limits.pause_s))
+                message = await receive()
+                pieces.append(_piece(message, size, limits))
+                size += len(pieces[-1])
     except TimeoutError:
         raise RequestTimeout(
             f"the body did not come within {limits.total_s:g} s, or there was a pause of {limits.pause_s:g} s"
         ) from None
+    return b"".join(pieces)
+
+
+def _piece(message: MutableMapping[str, Any], before: int, limits: BodyLimits) -> bytes:
+    """What a message adds to ``before`` bytes of the body."""
+    if message["type"] == "http.disconnect":
+        raise Cancelled("the client went away")
+    piece: bytes = message.get("body", b"")
+    if before + len(piece) > limits.max_bytes:
+        raise _too_large(limits)
+    return piece
 
 
 def _too_large(limits: BodyLimits) -> RequestTooLarge:
