@@ -5,6 +5,7 @@ The audit compares it with the lock; the bill of materials takes its graph from 
 
 from __future__ import annotations
 
+import sysconfig
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -78,7 +79,9 @@ def needed(asked: Iterable[Requirement], overrides: Mapping[str, Requirement]) -
 
 def installed_distributions() -> dict[str, Distribution]:
     """What is installed in this environment, by name."""
-    return {canonicalize_name(found.name): found for found in metadata.distributions()}
+    # Ray adds a folder of its own to the path when it is imported; what stands there is no choice of ours.
+    folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    return {canonicalize_name(found.name): found for found in metadata.distributions(path=folders)}
 
 
 def _requirements(name: str, overrides: Mapping[str, Requirement]) -> list[Requirement]:

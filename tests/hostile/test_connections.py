@@ -83,7 +83,8 @@ async def async_sdk(running: RunningService) -> None:
 
 def raw(running: RunningService, *, pieces: int, stream: bool, padding: int = 0) -> None:
     """A socket, the request in so many packets; closed when the provider has been called for a second."""
-    document = {"model": "leaving", "messages": MESSAGES, "stream": stream, "user": "u" * padding}
+    messages = [*MESSAGES, {"role": "user", "content": "u" * padding}]
+    document = {"model": "leaving", "messages": messages, "stream": stream}
     body = json.dumps(document).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {len(body)}\r\n\r\n".encode()
     whole = head + body

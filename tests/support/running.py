@@ -66,7 +66,7 @@ class RunningService:
     ) -> None:
         """``command``: what starts it in the process that is to be its launcher."""
         self.http_port, self.grpc_port = free_port(), free_port()
-        host = settings.get("host", "127.0.0.1")
+        host = settings.get("host", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.http_port}"
         self.data = data
         self.log = data / "up.log"
