@@ -185,7 +185,7 @@ def _taking(models: Sequence[CompiledModel], request: CompletionRequest) -> list
     """Those that allow the parameters which no table knows. Raises `InvalidArgument` when none does."""
     taking = [model for model in models if model.allowed >= request.further]
     if models and not taking:
-        raise unknown(min(request.further))
+        raise unknown(request.operation, min(request.further))
     return taking
 
 

@@ -57,7 +57,7 @@ def _locked(path: Path, what: str, holder: str) -> Generator[None]:
 
 def _taken(path: Path, what: str, holder: str) -> FileIO:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # prompts are for their owners
         file = FileIO(path, "a+")
     except OSError as error:
         raise Refused(f"{what} cannot be used: {path.parent}: {error.strerror}") from None

@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import ray
 from ray import serve
@@ -50,6 +51,8 @@ def _start_ray() -> None:
         include_dashboard=False,
         object_store_memory=_STORE_BYTES,
         _node_ip_address="127.0.0.1",
+        # Beside the run's other files, so that it goes with them; Ray's own place is for all users to read.
+        _temp_dir=str(Path(os.environ["VOYAGER_SCRATCH"]) / "ray"),
         logging_level=logging.ERROR,
         log_to_driver=os.environ.get("VOYAGER_VERBOSE") == "1",
     )

@@ -52,7 +52,7 @@ _URL = (
     Rule(
         "self == '' || self.matches('^https?://(([A-Za-z0-9_-]+[.])*[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*[.]?"
         "|[0-9]{1,3}([.][0-9]{1,3}){3}|\\\\[[0-9A-Fa-f:.]+\\\\])(:[0-9]*)?([/?]|$)')",
-        "must name its host in ASCII letters, digits, dots and hyphens, or by its address",
+        "must name its host in ASCII letters, digits and hyphens, an address as 192.0.2.1 or [2001:db8::1]",
     ),
     Rule(
         "!self.matches('^https?://(169\\\\.254\\\\.|\\\\[fe[89ab]|(metadata|instance-data|metadata\\\\.google\\\\.internal)"

@@ -68,7 +68,7 @@ def _check_host(host: str, *, in_brackets: bool) -> None:
             raise ValueError
     except ValueError:
         raise ValueError(
-            "must name its host in ASCII letters, digits, dots and hyphens, or by its address"
+            "must name its host in ASCII letters, digits and hyphens, an address as 192.0.2.1 or [2001:db8::1]"
         ) from None
     if host.rstrip(".") in _METADATA_NAMES or is_forbidden_address(host):
         raise ValueError("link-local and metadata addresses are refused")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -29,7 +30,11 @@ def _allowable(name: str) -> str:
 
 def _known_provider(name: str) -> str:
     if name not in NAMES:
-        raise ValueError(f"no provider is called {name!r}; one that speaks OpenAI's protocol is 'custom'")
+        near = get_close_matches(name, NAMES, 1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(
+            f"no provider is called {name!r}{meant}; one that speaks OpenAI's protocol is 'custom'"
+        )
     return name
 
 

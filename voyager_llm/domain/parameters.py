@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -169,18 +170,24 @@ def check(operation: Operation, given: Mapping[str, Any]) -> frozenset[str]:
         parameter = table.get(name)
         if parameter is None:
             if not may_be_allowed(name):
-                raise unknown(name)
+                raise unknown(operation, name)
             further.add(name)
         elif value is not None and not parameter.accepts(value):
             raise InvalidArgument(f"must be {parameter.what}", name)
     return frozenset(further)
 
 
-def unknown(name: str) -> InvalidArgument:
+def unknown(operation: Operation, name: str) -> InvalidArgument:
     """The error for a name that nothing allows."""
+    if NAME.fullmatch(name) is None:
+        return InvalidArgument("holds a name that is none of a parameter", "body")
+    if not may_be_allowed(name):
+        return InvalidArgument("is not for requests to say; a model's definition says how it is called", name)
+    near = get_close_matches(name, PARAMETERS[operation], 1)
+    meant = f"did you mean {near[0]}? A" if near else "a"
     return InvalidArgument(
-        "is no parameter of this operation; a model's definition may allow more (parameters.allow)",
-        name if NAME.fullmatch(name) else "body",
+        f"is no parameter of this operation; {meant} model's definition may allow more (parameters.allow)",
+        name,
     )
 
 
