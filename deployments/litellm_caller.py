@@ -7,6 +7,7 @@ suffer, then whatever came within a few milliseconds, since a hop costs as much 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -20,6 +21,8 @@ from voyager_llm.settings import settings
 from voyager_llm.snapshot import Target
 
 COALESCE_SECONDS = 0.025
+
+log = logging.getLogger(__name__)
 
 
 class LiteLLMCaller:
@@ -41,6 +44,9 @@ class LiteLLMCaller:
                     yield block
         except VoyagerError as error:
             yield StreamEnd(None, error.with_traceback(None))
+        except Exception as error:  # a fault of ours, which must not look like the end of this process
+            log.exception("a stream failed")
+            yield StreamEnd(None, public(error))
 
     async def ping(self) -> None:
         """Answers routers that ask whether a caller is there (`readiness.py`)."""

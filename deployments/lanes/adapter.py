@@ -48,7 +48,7 @@ class AdapterLane:
         request = _outgoing(spoken, call, key)
         try:
             async with self._upstream.post(
-                request.url, _headers(request), orjson.dumps(request.body), timeout_s=call.timeout_s
+                request.url, _headers(request), _encoded(request), timeout_s=call.timeout_s
             ) as response:
                 body = await self._upstream.read(response)
                 if response.status != 200:
@@ -67,7 +67,7 @@ class AdapterLane:
             async with self._upstream.post(
                 request.url,
                 _headers(request),
-                orjson.dumps(request.body),
+                _encoded(request),
                 timeout_s=call.total_timeout_s,
                 idle_s=call.idle_timeout_s,
             ) as response:
@@ -112,6 +112,14 @@ def _outgoing(spoken: Dialect, call: Call, key: str) -> Outgoing:
     if not reaches(urlsplit(request.url).hostname or "", target.hosts):
         raise UpstreamMisconfigured("the provider's adapter turned to a host that is not the endpoint's")
     return request
+
+
+def _encoded(request: Outgoing) -> bytes:
+    try:
+        return orjson.dumps(request.body)
+    except (TypeError, ValueError) as error:
+        # An adapter reads JSON that stands in a text, such as a tool call's arguments.
+        raise UpstreamRejected("the request is nested too deeply for this provider", "messages") from error
 
 
 # LiteLLM wants the request that an answer belongs to, and reads nothing of it.

@@ -8,6 +8,7 @@ pass only while a call is `granted` hosts, to one of these hosts, over our own p
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,37 +18,47 @@ import aiohttp
 import httpx
 import litellm
 from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
-from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 from voyager_llm.domain.providers import reaches
 from voyager_llm.errors import UpstreamInvalid, UpstreamMisconfigured
 
 
-@dataclass(frozen=True, slots=True)
-class _Grant:
+@dataclass(slots=True)
+class Grant:
+    """The hosts that one call may reach, and the client that it reaches them through."""
+
     hosts: tuple[str, ...]
     session: Callable[[], aiohttp.ClientSession]
+    # Whether a request has left: before, a failure is not the provider's.
+    is_used: bool = False
 
-    def check(self, url: httpx.URL) -> None:
+    def use(self, url: httpx.URL) -> None:
         """Raises `UpstreamMisconfigured`."""
+        self.is_used = True
         if not reaches(url.host, self.hosts):
             raise UpstreamMisconfigured("the provider's client turned to a host that is not the endpoint's")
 
 
-_NOTHING = _Grant((), aiohttp.ClientSession)
+# Where LiteLLM gives a request no time of its own; the call's deadline holds besides.
+_SECONDS = 600.0
+
+_NOTHING = Grant((), aiohttp.ClientSession)
 # Of the call that runs. A context variable, since LiteLLM keeps its clients for all calls.
-_GRANT: ContextVar[_Grant] = ContextVar("voyager_egress", default=_NOTHING)
+_GRANT: ContextVar[Grant] = ContextVar("voyager_egress", default=_NOTHING)
 
 
-def grant(hosts: tuple[str, ...], session: Callable[[], aiohttp.ClientSession]) -> None:
+def grant(hosts: tuple[str, ...], session: Callable[[], aiohttp.ClientSession]) -> Grant:
     """Let the running task reach ``hosts``, through ``session``. Until it ends, or is granted others."""
-    _GRANT.set(_Grant(hosts, session))
+    granted = Grant(hosts, session)
+    _GRANT.set(granted)
+    return granted
 
 
 class _Guard(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         granted = _GRANT.get()
-        granted.check(request.url)
+        granted.use(request.url)
         transport: Any = LiteLLMAiohttpTransport(client=granted.session, owns_session=False)
         response = await transport.handle_async_request(request)
         if response.has_redirect_location:
@@ -60,7 +71,7 @@ class _BlockingGuard(httpx.HTTPTransport):
     """For the exchange of a key for a token, which LiteLLM makes without awaiting it."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        _GRANT.get().check(request.url)
+        _GRANT.get().use(request.url)
         response = super().handle_request(request)
         if response.has_redirect_location:
             response.close()
@@ -69,7 +80,7 @@ class _BlockingGuard(httpx.HTTPTransport):
 
 
 def install() -> None:
-    """Put the guards in place; before LiteLLM makes its first client."""
+    """Put the guards in place, also in the clients that LiteLLM has made while it was imported."""
     handler: Any = AsyncHTTPHandler
     # Under both its names, since LiteLLM uses both.
     handler.create_async_transport = handler._create_async_transport = staticmethod(_guarded)
@@ -77,6 +88,12 @@ def install() -> None:
     untyped.sync_transport = _BlockingGuard(trust_env=False)
     # A proxy of the environment would see keys.
     untyped.disable_aiohttp_trust_env = True
+    # Its modules have made clients of their own, and a cache holds some of them for an hour.
+    for found in gc.get_objects():
+        if isinstance(found, AsyncHTTPHandler):
+            found.client = httpx.AsyncClient(transport=_Guard(), timeout=_SECONDS)
+        elif isinstance(found, HTTPHandler):
+            found.client = httpx.Client(transport=untyped.sync_transport, timeout=_SECONDS)
 
 
 def _guarded(*_: Any, **__: Any) -> _Guard:

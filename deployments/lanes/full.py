@@ -4,7 +4,8 @@ Vertex's credentials). Also carries what the adapter lane cannot. Used by `calle
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any, cast
 
 import litellm
@@ -28,6 +29,7 @@ from voyager_llm.errors import (
     UpstreamInvalid,
     UpstreamMisconfigured,
     UpstreamRateLimited,
+    UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
     VoyagerError,
@@ -48,19 +50,22 @@ class FullLane:
 
     async def call(self, call: Call, key: str) -> Answer:
         arguments = _arguments(call, key)
-        egress.grant(call.target.hosts, self._upstream.session)
+        granted = egress.grant(call.target.hosts, self._upstream.session)
         try:
             result: Any = await _FUNCTIONS[call.operation](**arguments)
         except Exception as error:
-            raise _translated(error) from error
-        body = orjson.dumps(result.model_dump(exclude_none=True))
+            raise _fault(error, granted, call) from error
+        try:
+            body = orjson.dumps(result.model_dump(exclude_none=True))
+        except (TypeError, ValueError) as error:
+            raise UpstreamInvalid("the provider's answer cannot be read") from error
         return Answer(body, read_answer(body, call.operation))
 
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
         usage: Usage | None = None
         began = False
         arguments = _arguments(call, key)
-        egress.grant(call.target.hosts, self._upstream.session)
+        granted = egress.grant(call.target.hosts, self._upstream.session)
         try:
             chunks: Any = await _FUNCTIONS[call.operation](**arguments)
             async for chunk in chunks:
@@ -74,7 +79,7 @@ class FullLane:
                 began = True
                 yield frame(orjson.dumps(document))
         except Exception as error:
-            fault = error if isinstance(error, VoyagerError) else _translated(error)
+            fault = _fault(error, granted, call)
             if not began:
                 raise fault from error
             yield StreamEnd(usage, interrupted(fault))
@@ -135,6 +140,21 @@ def _has_delta(choice: dict[str, Any]) -> bool:
     return bool(choice.get("finish_reason") or any(delta.values()))
 
 
+def _fault(error: Exception, granted: egress.Grant, call: Call) -> VoyagerError:
+    """The error of a call. What fails before a request has left is the request's fault, unless this
+    machine's identity is what was missing."""
+    fault = _translated(error)
+    if granted.is_used or not isinstance(fault, (UpstreamUnavailable, UpstreamInvalid)):
+        return fault
+    if any(type(cause).__module__.startswith(_IDENTITY) for cause in _causes(error)):
+        return UpstreamMisconfigured("this machine has no identity that the provider accepts")
+    return UpstreamRejected(f"the request cannot be translated for {call.target.provider}", "messages")
+
+
+# Of the packages that look for this machine's identity.
+_IDENTITY = ("google.auth", "botocore")
+
+
 def _translated(error: Exception) -> VoyagerError:
     """One of LiteLLM's exceptions as ours; its text may hold URLs and keys, so it stays behind."""
     if ours := _ours(error):
@@ -157,13 +177,21 @@ def _translated(error: Exception) -> VoyagerError:
     return UpstreamInvalid(f"the provider's answer cannot be read ({type(error).__name__})")
 
 
-def _ours(error: BaseException | None) -> VoyagerError | None:
+def _ours(error: BaseException) -> VoyagerError | None:
     """An error of our own that LiteLLM wrapped."""
-    while error is not None and not isinstance(error, VoyagerError):
+    return next((cause for cause in _causes(error) if isinstance(cause, VoyagerError)), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what it came of."""
+    while error is not None:
+        yield error
         error = error.__cause__ or error.__context__
-    return error
 
 
 def _own_words(message: str) -> str:
     """The provider's text without what LiteLLM puts before it ("litellm.X: XException - …")."""
-    return message.rpartition("Exception - ")[2]
+    return _PREFIXES.sub("", message)
+
+
+_PREFIXES = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception)(?: \w+Error)?\s*[:-]\s*)+")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -139,3 +141,16 @@ async def test_without_a_grant_litellms_client_reaches_nobody(provider: FakeProv
         litellm.module_level_client.client.get(url)
     assert provider.seen("ungranted")["requests"] == 0
     assert isinstance(litellm.module_level_client.client, httpx.Client)
+
+
+def test_a_fresh_process_has_no_client_of_litellms_without_a_guard() -> None:
+    """LiteLLM makes some of its clients while it is imported, before anything of ours can run."""
+    look = (
+        "import gc, deployments.caller\n"
+        "from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler\n"
+        "found = [o for o in gc.get_objects() if isinstance(o, (AsyncHTTPHandler, HTTPHandler))]\n"
+        "assert len(found) > 2\n"
+        "print({type(o.client._transport).__module__ for o in found})\n"
+    )
+    seen = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
+    assert seen.strip() == "{'deployments.lanes.egress'}"

@@ -15,7 +15,7 @@ from voyager_llm.domain.address import check_endpoint, is_forbidden_address
 GOOD = [
     "https://api.openai.com/v1", "http://127.0.0.1:8000/v1", "http://[::1]:8000", "http://localhost", "https://A.b.C",
     "http://vllm.models.svc.cluster.local:8000/v1", "http://svc.cluster.local.:80/", "http://under_score:1/v1",
-    "https://x.example/v1?api-version=2024", "http://10.0.0.7", "http://xn--bcher-kva.example", "http://1password.com",
+    "http://10.0.0.7", "http://xn--bcher-kva.example", "http://1password.com",
     "https://[2001:db8::1]/v1",
 ]  # fmt: skip
 
@@ -23,7 +23,8 @@ METADATA = [
     "http://169.254.169.254/latest", "http://169.254.0.1", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/",
     "http://[::ffff:a9fe:a9fe]", "http://[0:0:0:0:0:ffff:a9fe:a9fe]", "http://[64:ff9b::169.254.169.254]",
     "http://[64:ff9b:1::a9fe:a9fe]", "http://[2002:a9fe:a9fe::]", "http://[::169.254.169.254]",
-    "http://[fd00:ec2::254]", "http://[FD00:EC2:0:0::254]", "http://100.100.100.200", "http://168.63.129.16",
+    "http://[fd00:ec2::254]", "http://[FD00:EC2:0:0::254]", "http://[fd20:ce::254]", "http://[2001:0:a9fe:a9fe::5601:5601]",
+    "http://100.100.100.200", "http://168.63.129.16",
     "http://192.0.0.192", "http://metadata.google.internal", "http://METADATA.google.internal.", "http://metadata/",
     "http://metadata.goog", "http://instance-data:80/", "http://0.0.0.0", "http://0.1.2.3", "http://[::]",
     "http://224.0.0.1", "http://255.255.255.255", "http://[ff02::1]",
@@ -41,7 +42,7 @@ OTHER_SPELLINGS = [
 
 NO_URLS = [
     "ftp://x", "//x", "x", "http://", "http:///v1", "file:///etc/passwd", "http://a b", "http://a\tb", "http://a\nb",
-    "http://a#b", "http://good\\@bad", "http:\\\\x", "http://u:p@x", "http://u@x", "http://@x", "http://x:0",
+    "http://a#b", "http://a?b", "http://good\\@bad", "http:\\\\x", "http://u:p@x", "http://u@x", "http://@x", "http://x:0",
     "http://x:99999", "http://x:-1", "http://x:a", "http://[::1", "http://a\u00a0b", "http://a\x7fb", "http://a\x00b",
     "gopher://x", "unix:///x", "javascript:alert(1)",
 ]  # fmt: skip

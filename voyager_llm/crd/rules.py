@@ -45,8 +45,8 @@ _URL = (
         "must not carry credentials; use authentication.secret_ref",
     ),
     Rule(
-        "!self.matches('[#\\\\\\\\[:space:][:cntrl:]]')",
-        "must not contain a fragment, blanks, backslashes or control characters",
+        "!self.matches('[?#\\\\\\\\[:space:][:cntrl:]]')",
+        "must not contain a query, fragment, blanks, backslashes or control characters",
     ),
     # The address of a host is one of four numbers, or stands in brackets; all other forms are somebody's own.
     Rule(

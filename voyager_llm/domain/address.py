@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 _METADATA_NAMES = frozenset(
     {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 )
-# Addresses for the same that are not link-local: Alibaba, Azure, Oracle, AWS by IPv6.
-_METADATA_ADDRESSES = frozenset({"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"})
+# Addresses for the same that are not link-local: Alibaba, Azure, Oracle, AWS and Google by IPv6.
+_METADATA_ADDRESSES = frozenset(
+    {"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"}
+)
 
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
 # A last label that is a number makes all of it an IPv4 address (WHATWG URL, "ends in a number").
@@ -39,8 +41,8 @@ def check_endpoint(url: str) -> None:
     """Refuse what is no plain http(s) URL in normal form, or points at a metadata service.
 
     Raises `ValueError`. What a name stands for is checked again when a connection is made."""
-    if any(ch.isspace() or ord(ch) < 0x20 or ch in "#\\\x7f" for ch in url):
-        raise ValueError("must not contain a fragment, blanks, backslashes or control characters")
+    if any(ch.isspace() or ord(ch) < 0x20 or ch in "?#\\\x7f" for ch in url):
+        raise ValueError("must not contain a query, fragment, blanks, backslashes or control characters")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -68,7 +70,8 @@ def _check_host(host: str, *, in_brackets: bool) -> None:
             raise ValueError
     except ValueError:
         raise ValueError(
-            "must name its host in ASCII letters, digits and hyphens, an address as 192.0.2.1 or [2001:db8::1]"
+            "must name its host in ASCII letters, digits and hyphens, "
+            "an address as 192.0.2.1 or [2001:db8::1]"
         ) from None
     if host.rstrip(".") in _METADATA_NAMES or is_forbidden_address(host):
         raise ValueError("link-local and metadata addresses are refused")
@@ -94,8 +97,9 @@ def _embedded(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ip
     """The IPv4 addresses that an IPv6 address may be turned into on its way."""
     if isinstance(address, ipaddress.IPv4Address) or address.is_loopback:
         return []
-    return [
+    held = [
         ipaddress.IPv4Address((int(address) >> behind) & 0xFFFFFFFF)
         for network, behind in _EMBEDDING
         if address in network
     ]
+    return [*held, *(address.teredo or ())]  # server and client (RFC 4380)

@@ -21,10 +21,20 @@ from voyager_llm.errors import InvalidArgument
 _PROMPT = "prompt:"
 _MAX_TIMEOUT_MS = 3_600_000
 
+# Of lists whose every entry is translated for some providers: one request must not hold up the others.
+_MAX_MESSAGES = 4096
+_MAX_PARTS = 1024
+_MAX_TOOLS = 512
+_MAX_INPUTS = 2048
+_MAX_TOKEN_IDS = 300_000
+# Values of a body, counted where it is so large that they could be more.
+_MAX_VALUES = 200_000
+
 
 def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
     """Raises `InvalidArgument` naming the field."""
-    body = read_object(request.body)
+    most = _MAX_VALUES if operation is Operation.CHAT else 2 * _MAX_TOKEN_IDS
+    body = read_object(request.body, most)
     target = body.pop("model", None)
     if not isinstance(target, str) or not target:
         raise InvalidArgument("is required and must be a string", "model")
@@ -35,7 +45,7 @@ def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
         if not isinstance(target, str):
             raise InvalidArgument("must be the name of a model or route", "target")
     further = check(operation, body)
-    _CHECKS[operation](body, prompt is not None)
+    check_shape(operation, body, has_prompt=prompt is not None)
     stream = body.pop("stream", False)
     options: dict[str, Any] = body.get("stream_options") or {}
     return CompletionRequest(
@@ -88,15 +98,41 @@ def trace_id(request: HttpRequest) -> str:
     return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else urandom(16).hex()
 
 
-def read_object(body: bytes) -> dict[str, Any]:
-    """A JSON object. Raises `InvalidArgument` for anything else, invalid UTF-8 and too deep nesting."""
+def read_object(body: bytes, most_values: int = _MAX_VALUES) -> dict[str, Any]:
+    """A JSON object. Raises `InvalidArgument` for anything else, invalid UTF-8, too deep nesting, and one of
+    more values than ``most_values``."""
     try:
         document: Any = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidArgument(f"the body is no valid JSON: {error.msg}", "body") from None
     if not isinstance(document, dict):
         raise InvalidArgument("the body must be a JSON object", "body")
+    # A value and what parts it from the next take two bytes at least.
+    if len(body) > 2 * most_values:
+        _count(document, most_values)
     return cast("dict[str, Any]", document)
+
+
+def _count(document: Any, most: int) -> None:
+    """Raises `InvalidArgument` for a document of more than ``most`` values."""
+    level = [document]
+    seen = 0
+    while level:
+        deeper: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                deeper += cast("dict[str, Any]", value).values()
+            elif isinstance(value, list):
+                deeper += cast("list[Any]", value)
+        seen += len(deeper)
+        if seen > most:
+            raise InvalidArgument(f"the body holds more than {most} values", "body")
+        level = deeper
+
+
+def check_shape(operation: Operation, body: Mapping[str, Any], *, has_prompt: bool) -> None:
+    """Refuse what no lane could make anything of. Raises `InvalidArgument` naming the field."""
+    _CHECKS[operation](body, has_prompt)
 
 
 def _check_chat(body: Mapping[str, Any], has_prompt: bool) -> None:
@@ -105,19 +141,60 @@ def _check_chat(body: Mapping[str, Any], has_prompt: bool) -> None:
         return
     if not isinstance(messages, list) or not (messages or has_prompt):
         raise InvalidArgument("must be a list of at least one message", "messages")
+    _check_length(cast("list[Any]", messages), _MAX_MESSAGES, "messages")
     for i, message in enumerate(cast("list[Any]", messages)):
         if not isinstance(message, dict) or not isinstance(cast("dict[str, Any]", message).get("role"), str):
             raise InvalidArgument("must be an object with a role", f"messages.{i}")
+        _check_content(cast("dict[str, Any]", message), f"messages.{i}")
+    for name in ("tools", "functions"):
+        _check_length(body.get(name) or [], _MAX_TOOLS, name)
+
+
+def _check_content(message: Mapping[str, Any], field: str) -> None:
+    """What lanes rely on; which parts a model takes, its provider says."""
+    content = message.get("content")
+    if isinstance(content, list):
+        _check_length(cast("list[Any]", content), _MAX_PARTS, f"{field}.content")
+        for i, part in enumerate(cast("list[Any]", content)):
+            kind = cast("dict[str, Any]", part).get("type") if isinstance(part, dict) else None
+            if not isinstance(kind, str):
+                raise InvalidArgument("must be an object with a type", f"{field}.content.{i}")
+            if kind == "text" and not isinstance(cast("dict[str, Any]", part).get("text"), str):
+                raise InvalidArgument("must be a string", f"{field}.content.{i}.text")
+    elif content is not None and not isinstance(content, str):
+        raise InvalidArgument("must be a string or a list of parts", f"{field}.content")
+    calls = message.get("tool_calls")
+    if calls is not None and not (
+        isinstance(calls, list) and all(isinstance(call, dict) for call in cast("list[Any]", calls))
+    ):
+        raise InvalidArgument("must be a list of objects", f"{field}.tool_calls")
 
 
 def _check_text(body: Mapping[str, Any], has_prompt: bool) -> None:
-    if not has_prompt and not isinstance(body.get("prompt"), (str, list)):
+    if has_prompt:
+        return
+    if not isinstance(body.get("prompt"), (str, list)):
         raise InvalidArgument("must be a string or a list", "prompt")
+    _check_inputs(body["prompt"], "prompt")
 
 
 def _check_embeddings(body: Mapping[str, Any], has_prompt: bool) -> None:
     if not isinstance(body.get("input"), (str, list)) or not body["input"]:
         raise InvalidArgument("must be a string or a list, not empty", "input")
+    _check_inputs(body["input"], "input")
+
+
+def _check_inputs(given: Any, field: str) -> None:
+    """A text, token ids, or a list of either."""
+    if isinstance(given, list):
+        items = cast("list[Any]", given)
+        most = _MAX_TOKEN_IDS if items and isinstance(items[0], int) else _MAX_INPUTS
+        _check_length(items, most, field)
+
+
+def _check_length(given: list[Any], most: int, field: str) -> None:
+    if len(given) > most:
+        raise InvalidArgument(f"must not have more than {most} entries", field)
 
 
 _CHECKS: dict[Operation, Callable[[Mapping[str, Any], bool], None]] = {

@@ -39,6 +39,9 @@ from voyager_llm.v1 import model_manager_pb2
 
 Handler = Callable[[Any, Identity], Awaitable[Any]]
 
+# Of a body; protobuf's JSON mapping takes some microseconds for each.
+_MAX_VALUES = 30_000
+
 _STEP = re.compile(r"Failed to parse (\w+) field")
 
 
@@ -108,7 +111,7 @@ def _binding(method: pb_descriptor.MethodDescriptor, service: ModelManagerServic
 def _message(binding: _Binding, request: HttpRequest, captured: Mapping[str, str]) -> Message:
     fields: dict[str, Any] = {}
     if binding.body:
-        body = read_object(request.body) if request.body else {}
+        body = read_object(request.body, _MAX_VALUES) if request.body else {}
         fields = body if binding.body == "*" else {binding.body: body}
     if binding.body != "*":
         for name, value in parse_qsl(request.query, keep_blank_values=True):

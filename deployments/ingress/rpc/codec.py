@@ -15,11 +15,13 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from voyager_llm.domain.definition import Kind
-from voyager_llm.errors import InvalidArgument
+from voyager_llm.errors import InvalidArgument, RequestTooLarge
 from voyager_llm.store.contract import Record
 
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000
+# Larger than any that is valid; translating one takes a second for each few megabytes.
+_MAX_DEFINITION_BYTES = 2 * 1024 * 1024
 
 # Fields that the service writes; a client may send them back, they mean nothing.
 _OUTPUT_ONLY = frozenset(
@@ -31,7 +33,9 @@ M = TypeVar("M", bound=Message)
 
 
 def document_of(message: Message) -> dict[str, Any]:
-    """The fields of a message that are set, as a definition's document."""
+    """The fields of a message that are set, as a definition's document. Raises `RequestTooLarge`."""
+    if message.ByteSize() > _MAX_DEFINITION_BYTES:
+        raise RequestTooLarge(f"a definition has at most {_MAX_DEFINITION_BYTES} bytes")
     fields = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return {name: value for name, value in fields.items() if name not in _OUTPUT_ONLY}
 

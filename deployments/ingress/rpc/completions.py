@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from deployments.ingress.identity import Identity
-from deployments.ingress.openai.decode import prompt_call
+from deployments.ingress.openai.decode import check_shape, prompt_call
 from deployments.lanes.sse import EventSplitter
 from deployments.pipeline import Pipeline
 from voyager_llm.domain.completion import Completion, CompletionRequest, Operation, PromptCall
@@ -89,10 +89,12 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
     parameters = _parameters(request.parameters)
     if len(request.trace_id) > _MAX_TRACE_ID or not request.trace_id.isprintable():
         raise InvalidArgument(f"must be at most {_MAX_TRACE_ID} printable characters", "trace_id")
+    body = {**parameters, "messages": messages}
+    check_shape(Operation.CHAT, body, has_prompt=prompt is not None)
     return CompletionRequest(
         operation=Operation.CHAT,
         target=target,
-        body={**parameters, "messages": messages},
+        body=body,
         further=_further(parameters),
         prompt=prompt,
         stream=stream,
