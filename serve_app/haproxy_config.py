@@ -109,11 +109,11 @@ _TOO_MANY_GRPC = (
 
 # A body that fits a buffer is waited for here, where it holds no place of the service's. Serve is told not to
 # watch for disconnects: that costs two tasks a request, and our ingress watches where a request takes long.
-# Serve reads the three headers as UTF-8 and fails where they are none, before our ingress sees the request.
+# Serve reads these headers as UTF-8 and fails where they are none, before our ingress sees the request.
 _HTTP_RULES = """\
     http-request deny deny_status 400 if {{ req.fhdr(x-request-id) -m reg [^\\ -~] }}
     http-request deny deny_status 400 if {{ req.fhdr(x-session-id) -m reg [^\\ -~] }}
-    http-request deny deny_status 400 if {{ req.fhdr(serve_multiplexed_model_id) -m reg [^\\ -~] }}
+    http-request del-header ^serve[_-]multiplexed[_-]model[_-]id$ -m reg
     http-request wait-for-body time {head}
     http-request set-header x-request-disconnect-disabled ?1
 """

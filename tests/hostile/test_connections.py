@@ -367,3 +367,15 @@ def test_haproxy_knows_no_secret(running: RunningService) -> None:
     assert running.processes("haproxy.cfg")
     for process in running.processes("haproxy.cfg"):
         assert set(process.environ()) <= {"VOYAGER_RUN", "LC_CTYPE"}
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "x-session-id", "serve-multiplexed-model-id", "x-trace-id"])
+def test_a_header_that_is_no_text_is_no_fault_of_ours(running: RunningService, name: str) -> None:
+    """Serve reads some headers before our ingress does, as UTF-8."""
+    with socket.create_connection(("127.0.0.1", running.http_port), timeout=10) as connection:
+        request = (
+            f"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{name}: ".encode() + b"\xff\r\n\r\n"
+        )
+        connection.sendall(request)
+        status = connection.recv(4096).split(b" ", 2)[1]
+    assert status in (b"200", b"400")
