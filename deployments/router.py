@@ -108,7 +108,7 @@ class Router:
             raise FailedPrecondition(f"no target of route {route.name} offers what is required", "model")
         live = [m for m in fitting if any(self.health(t).admits(now) for t in m.targets)] or fitting
         ordered = self._ordered(live, weights, route.policy, request.session, now)
-        spare = [m for m in config.known(route.fallbacks) if m.allowed >= request.further]
+        spare = [m for m in config.known(route.fallbacks) if m.takes(request.further)]
         options = self._admitted([*ordered, *spare], now)
         return Plan(
             options=options,
@@ -175,7 +175,7 @@ class Router:
         return tuple(
             Option(model, target)
             for model in config.known(names)
-            if model.allowed >= request.further
+            if model.takes(request.further)
             for target in model.targets
             if self.health(target).admits(now)
         )
@@ -183,7 +183,7 @@ class Router:
 
 def _taking(models: Sequence[CompiledModel], request: CompletionRequest) -> list[CompiledModel]:
     """Those that allow the parameters which no table knows. Raises `InvalidArgument` when none does."""
-    taking = [model for model in models if model.allowed >= request.further]
+    taking = [model for model in models if model.takes(request.further)]
     if models and not taking:
         raise unknown(request.operation, min(request.further))
     return taking

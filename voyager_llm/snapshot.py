@@ -75,6 +75,10 @@ class CompiledModel:
     allowed: frozenset[str]
     definition: ModelDefinition
 
+    def takes(self, further: frozenset[str]) -> bool:
+        """Whether requests may set all these parameters, which no table knows."""
+        return self.allowed >= further
+
     def satisfies(self, require: ModelRequirements) -> bool:
         """Whether the model offers what a prompt or route requires. Unknown context length: no."""
         if not self.capabilities.issuperset(require.capabilities):
