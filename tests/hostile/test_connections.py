@@ -50,7 +50,7 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def haproxy(running: RunningService) -> list[psutil.Process]:
-    return [process for process in running.processes() if process.name() == "haproxy"]
+    return running.processes(name="haproxy")
 
 
 def cpu_seconds(running: RunningService) -> float:

@@ -154,7 +154,7 @@ def test_rays_own_ports_obey_nobody_without_the_token(running: RunningService) -
         "/ray.serve.ASGIService/HandleRequestWithRejection",
     ]
     # HAProxy answers with what HTTP calls an error: its own ports have tests of their own.
-    haproxy = [process for process in running.processes() if process.name() == "haproxy"]
+    haproxy = running.processes(name="haproxy")
     front = {c.laddr.port for process in haproxy for c in process.net_connections(kind="tcp")}
     ports = sorted({port for _, port in listening(running)} - front)
     with ThreadPoolExecutor(len(ports)) as pool:

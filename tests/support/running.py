@@ -105,16 +105,17 @@ class RunningService:
         """The folder that the run keeps its sockets in."""
         return Path(psutil.Process(self.process.pid).environ()["VOYAGER_SCRATCH"])
 
-    def processes(self, part: str = "") -> list[psutil.Process]:
-        """Processes of this run whose title contains ``part``."""
+    def processes(self, part: str = "", *, name: str = "") -> list[psutil.Process]:
+        """Processes of this run whose title contains ``part``, of this name where one is asked for."""
         found: list[psutil.Process] = []
         for process in psutil.process_iter():
             try:
                 mark = process.environ().get(RUN_MARK, "")
                 title = " ".join(process.cmdline())
+                named = not name or process.name() == name
             except (psutil.Error, OSError):
                 continue
-            if mark.endswith(f":{self.process.pid}") and part in title:
+            if mark.endswith(f":{self.process.pid}") and part in title and named:
                 found.append(process)
         return found
 
