@@ -90,13 +90,13 @@ class Itinerary:
         if delay >= self.remaining():
             return None
         await asyncio.sleep(delay)
-        return option if self._router.health(option.target).admits(time.monotonic()) else None
+        return option if self._router.health(option.endpoint).admits(time.monotonic()) else None
 
     def sidestep(self) -> Option | None:
         """The next option that has not been tried and admits a call."""
         while self._ahead:
             option = self._ahead.pop(0)
-            if self._router.health(option.target).admits(time.monotonic()):
+            if self._router.health(option.endpoint).admits(time.monotonic()):
                 return option
         return None
 
@@ -169,7 +169,7 @@ class Attempts:
 
     async def _attempt(self, itinerary: Itinerary, option: Option, make: MakeCall, demand: Demand) -> Answer:
         held = await self._quotas.reserve(option.model, demand.prompt_tokens, demand.output_tokens)
-        health = self._router.health(option.target)
+        health = self._router.health(option.endpoint)
         call = make(option, itinerary.share())
         itinerary.attempts += 1
         started = time.monotonic()
@@ -183,7 +183,7 @@ class Attempts:
         else:
             now = time.monotonic()
             health.succeeded(now, now - started)
-            self._meter.attempt(option.target.key, "ok")
+            self._meter.attempt(option.endpoint.key, "ok")
             self._quotas.settle(held, answer.usage)
             return answer
         finally:
@@ -231,7 +231,7 @@ class Attempts:
 
     async def _open(self, itinerary: Itinerary, option: Option, make: MakeCall, demand: Demand) -> Opened:
         held = await self._quotas.reserve(option.model, demand.prompt_tokens, demand.output_tokens)
-        health = self._router.health(option.target)
+        health = self._router.health(option.endpoint)
         share = itinerary.share()
         call = make(option, share)
         itinerary.attempts += 1
@@ -255,20 +255,20 @@ class Attempts:
             raise fault from None
         now = time.monotonic()
         health.succeeded(now, now - started)
-        self._meter.attempt(option.target.key, "ok")
+        self._meter.attempt(option.endpoint.key, "ok")
         return Opened(option, itinerary.attempts, now - started, first, blocks, held)
 
     def close(self, opened: Opened, end: StreamEnd) -> None:
         """Account for a stream that is over, however it ended."""
-        self._router.health(opened.option.target).release()
+        self._router.health(opened.option.endpoint).release()
         self._quotas.settle(opened.held, end.usage)
         if end.error is not None:
             self._judge(opened.option, end.error)
 
     def _judge(self, option: Option, error: VoyagerError) -> None:
         now = time.monotonic()
-        health = self._router.health(option.target)
-        self._meter.attempt(option.target.key, error.code)
+        health = self._router.health(option.endpoint)
+        self._meter.attempt(option.endpoint.key, error.code)
         if isinstance(error, RateLimited):
             health.limited(now, error.retry_after_s)
         elif is_outage(error):

@@ -1,4 +1,4 @@
-"""The caller stage in process: one attempt, on the lane that the target asks for.
+"""The caller stage in process: one attempt, on the lane that the endpoint asks for.
 
 Bound into the router's process (topology `fused`) or wrapped by a deployment (`litellm_caller.py`).
 """
@@ -17,11 +17,12 @@ from deployments.lanes.full import FullLane
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import WireLane
 from deployments.secrets.places import secrets_of
-from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd
+from voyager_llm.domain.completion import Answer, Call, StreamEnd
+from voyager_llm.domain.endpoint import Endpoint
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.providers import Lane
 from voyager_llm.errors import UpstreamMisconfigured, VoyagerError
 from voyager_llm.settings import Settings
-from voyager_llm.snapshot import Target
 
 T = TypeVar("T")
 
@@ -74,58 +75,58 @@ class ProviderCaller:
 
     async def _alone(self, call: Call) -> Answer:
         lane = self._lane(call)
-        return await self._with_key(call.target, lambda key: lane.call(call, key))
+        return await self._with_key(call.endpoint, lambda key: lane.call(call, key))
 
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
         lane = self._lane(call)
-        key = await self._key(call.target)
+        key = await self._key(call.endpoint)
         try:
             async with aclosing(_stream(lane, call, key)) as blocks:
                 async for block in blocks:
                     yield block
         except UpstreamMisconfigured:
-            newer = await self._newer(call.target, key)
+            newer = await self._newer(call.endpoint, key)
             if newer is None:
                 raise
             async with aclosing(_stream(lane, call, newer)) as blocks:
                 async for block in blocks:
                     yield block
 
-    async def probe(self, target: Target) -> None:
-        await self._with_key(target, lambda key: self._probe(target, key))
+    async def probe(self, endpoint: Endpoint) -> None:
+        await self._with_key(endpoint, lambda key: self._probe(endpoint, key))
 
-    async def _with_key(self, target: Target, attempt: Callable[[str], Awaitable[T]]) -> T:
-        """Attempt with the target's key, and once more where that has been replaced meanwhile."""
-        key = await self._key(target)
+    async def _with_key(self, endpoint: Endpoint, attempt: Callable[[str], Awaitable[T]]) -> T:
+        """Attempt with the endpoint's key, and once more where that has been replaced meanwhile."""
+        key = await self._key(endpoint)
         try:
             return await _concealing(attempt, key)
         except UpstreamMisconfigured:
-            newer = await self._newer(target, key)
+            newer = await self._newer(endpoint, key)
             if newer is None:
                 raise
             return await _concealing(attempt, newer)
 
-    async def _probe(self, target: Target, key: str) -> None:
-        if target.lane is Lane.WIRE:
-            await self._wire.probe(target, key, _PROBE_SECONDS)
-        elif target.lane is Lane.ADAPTER:
-            await self._adapter.probe(target, _PROBE_SECONDS)
+    async def _probe(self, endpoint: Endpoint, key: str) -> None:
+        if endpoint.lane is Lane.WIRE:
+            await self._wire.probe(endpoint, key, _PROBE_SECONDS)
+        elif endpoint.lane is Lane.ADAPTER:
+            await self._adapter.probe(endpoint, _PROBE_SECONDS)
         # The full lane has no free question to ask; its health comes from traffic alone.
 
     def _lane(self, call: Call) -> LaneOf:
-        lane = call.target.lane
+        lane = call.endpoint.lane
         if lane is Lane.WIRE:
             return self._wire
         translated = lane is Lane.ADAPTER and call.operation is Operation.CHAT
-        if translated and (not call.stream or self._adapter.can_stream(call.target)):
+        if translated and (not call.stream or self._adapter.can_stream(call.endpoint)):
             return self._adapter
         return self._full
 
-    async def _key(self, target: Target) -> str:
-        return await self._secrets.get(target.secret) if target.secret is not None else ""
+    async def _key(self, endpoint: Endpoint) -> str:
+        return await self._secrets.get(endpoint.secret) if endpoint.secret is not None else ""
 
-    async def _newer(self, target: Target, used: str) -> str | None:
+    async def _newer(self, endpoint: Endpoint, used: str) -> str | None:
         """The key that has replaced the one which the provider refused; None: it has not been replaced.
 
         Of several calls that are refused together, each asks for the key that it used itself."""
-        return await self._secrets.newer(target.secret, used) if target.secret is not None else None
+        return await self._secrets.newer(endpoint.secret, used) if endpoint.secret is not None else None

@@ -19,12 +19,13 @@ from ray.serve.handle import DeploymentHandle
 from deployments.results import raised
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
-from voyager_llm.errors import Unavailable, UpstreamUnavailable, VoyagerError
+from voyager_llm.errors import CallerLost, Unavailable, VoyagerError
 from voyager_llm.kept import Kept
 from voyager_llm.report import Report
-from voyager_llm.snapshot import Delta, Target
+from voyager_llm.snapshot import Delta
 from voyager_llm.store.contract import Record
 from voyager_llm.templating.render import Rendered
 
@@ -178,13 +179,12 @@ class RemoteCaller:
                 raise _lost() from error
             yield StreamEnd(None, _lost())
 
-    async def probe(self, target: Target) -> None:
-        raised(await self._probe.remote(target))
+    async def probe(self, endpoint: Endpoint) -> None:
+        raised(await self._probe.remote(endpoint))
 
 
-def _lost() -> UpstreamUnavailable:
-    """A caller replica died or could not be reached: for the request, its attempt failed."""
-    return UpstreamUnavailable("the calling process was lost")
+def _lost() -> CallerLost:
+    return CallerLost("the process that called the provider was lost; try again", "", 1.0)
 
 
 class RemoteScorer:

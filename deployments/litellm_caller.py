@@ -16,9 +16,9 @@ from deployments.collector import relax_collector
 from deployments.listening import listen_on
 from deployments.results import as_value
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.errors import VoyagerError, public
 from voyager_llm.settings import settings
-from voyager_llm.snapshot import Target
 
 COALESCE_SECONDS = 0.025
 
@@ -51,8 +51,8 @@ class LiteLLMCaller:
     async def ping(self) -> None:
         """Answers routers that ask whether a caller is there (`readiness.py`)."""
 
-    async def probe(self, target: Target) -> VoyagerError | None:
-        return await as_value(self._caller.probe(target))
+    async def probe(self, endpoint: Endpoint) -> VoyagerError | None:
+        return await as_value(self._caller.probe(endpoint))
 
 
 async def coalesced(

@@ -22,10 +22,10 @@ from voyager_llm.domain.completion import (
     Call,
     Completion,
     CompletionRequest,
-    Operation,
     StreamEnd,
     Usage,
 )
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import Cancelled, InvalidArgument, Overloaded, VoyagerError, public
@@ -75,7 +75,7 @@ class Pipeline:
             self._meter.completed(completion)
             return completion
         except VoyagerError as error:
-            self._meter.failed(self._known(request.target), error.code)
+            self._meter.failed(self._known(request.destination), error.code)
             raise
         finally:
             self._ongoing -= 1
@@ -95,7 +95,7 @@ class Pipeline:
         except BaseException as error:
             self._ongoing -= 1
             if isinstance(error, VoyagerError):
-                self._meter.failed(self._known(request.target), error.code)
+                self._meter.failed(self._known(request.destination), error.code)
             raise
         self._meter.first_token(opened.option.model.name, opened.first_block_s)
         return self._items(request, prompt, opened, started)
@@ -136,7 +136,7 @@ class Pipeline:
         def make(option: Option, share: float) -> Call:
             return Call(
                 operation=request.operation,
-                target=option.target,
+                endpoint=option.endpoint,
                 body=_body(request, option),
                 stream=request.stream,
                 include_usage=request.include_usage,
@@ -184,14 +184,14 @@ class Pipeline:
 
 
 def _body(request: CompletionRequest, option: Option) -> bytes:
-    """The body for one target: its defaults under the request's own values, its name of the model."""
-    body: dict[str, Any] = {**option.target.defaults, **request.body}
-    body["model"] = option.target.model_name
+    """The body for one endpoint: its defaults under the request's own values, its name of the model."""
+    body: dict[str, Any] = {**option.endpoint.defaults, **request.body}
+    body["model"] = option.endpoint.model_name
     if "max_completion_tokens" in request.body and "max_tokens" not in request.body:
         body.pop("max_tokens", None)
     if request.operation is Operation.EMBEDDINGS:
         for name in (
-            option.target.defaults.keys() - request.body.keys() - PARAMETERS[Operation.EMBEDDINGS].keys()
+            option.endpoint.defaults.keys() - request.body.keys() - PARAMETERS[Operation.EMBEDDINGS].keys()
         ):
             body.pop(name, None)  # sampling means nothing to embeddings
     if request.stream:
@@ -239,7 +239,7 @@ def _account(
     return Completion(
         body=body,
         model=model.name,
-        model_used=option.target.model_name,
+        model_used=option.endpoint.model_name,
         usage=usage,
         cost=usage.cost(model.price),
         attempts=attempts,

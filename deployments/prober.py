@@ -12,10 +12,11 @@ import time
 from contextlib import suppress
 
 from deployments.router import Router
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.providers import Lane
 from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller
-from voyager_llm.snapshot import RuntimeConfig, SnapshotCell, Target
+from voyager_llm.snapshot import RuntimeConfig, SnapshotCell
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +45,15 @@ class Prober:
         gate = asyncio.Semaphore(_AT_ONCE)
         groups = _by_address(self._snapshots.current)
 
-        async def one(targets: list[Target]) -> None:
+        async def one(endpoints: list[Endpoint]) -> None:
             async with gate:
-                await self._probe(targets)
+                await self._probe(endpoints)
 
-        await asyncio.gather(*(one(targets) for targets in groups.values()))
+        await asyncio.gather(*(one(endpoints) for endpoints in groups.values()))
 
-    async def _probe(self, targets: list[Target]) -> None:
+    async def _probe(self, endpoints: list[Endpoint]) -> None:
         now = time.monotonic()
-        silent = [t for t in targets if now - self._router.health(t).last_seen > self._interval_s / 2]
+        silent = [t for t in endpoints if now - self._router.health(t).last_seen > self._interval_s / 2]
         if not silent:
             return
         error: VoyagerError | None = None
@@ -61,19 +62,19 @@ class Prober:
         except VoyagerError as fault:
             error = fault
         after = time.monotonic()
-        for target in silent:
-            health = self._router.health(target)
+        for endpoint in silent:
+            health = self._router.health(endpoint)
             if error is None:
                 health.succeeded(after, after - now)
             else:
                 health.failed(after, error.message, error.retry_after_s)
 
 
-def _by_address(config: RuntimeConfig) -> dict[tuple[str, str, str], list[Target]]:
-    groups: dict[tuple[str, str, str], list[Target]] = {}
+def _by_address(config: RuntimeConfig) -> dict[tuple[str, str, str], list[Endpoint]]:
+    groups: dict[tuple[str, str, str], list[Endpoint]] = {}
     for model in config.models.values():
-        for target in model.targets:
-            if target.lane is not Lane.FULL:
-                secret = repr(target.secret) if target.secret else ""
-                groups.setdefault((target.provider, target.base_url, secret), []).append(target)
+        for endpoint in model.endpoints:
+            if endpoint.lane is not Lane.FULL:
+                secret = repr(endpoint.secret) if endpoint.secret else ""
+                groups.setdefault((endpoint.provider, endpoint.base_url, secret), []).append(endpoint)
     return groups

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voyager_llm.domain.completion import CompletionRequest
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.health import EndpointHealth
 from voyager_llm.domain.parameters import unknown
 from voyager_llm.domain.policies import ORDERS, Candidate
@@ -19,7 +20,7 @@ from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
 from voyager_llm.domain.route import Policy, RouteDefinition
 from voyager_llm.errors import FailedPrecondition, RateLimited, Unavailable
 from voyager_llm.settings import Settings
-from voyager_llm.snapshot import CompiledModel, RuntimeConfig, Target
+from voyager_llm.snapshot import CompiledModel, RuntimeConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Option:
     """An endpoint that may be tried."""
 
     model: CompiledModel
-    target: Target
+    endpoint: Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +52,17 @@ class Router:
         self._health: dict[str, EndpointHealth] = {}
         self._random = random.Random()
 
-    def health(self, target: Target) -> EndpointHealth:
-        found = self._health.get(target.key)
+    def health(self, endpoint: Endpoint) -> EndpointHealth:
+        found = self._health.get(endpoint.key)
         if found is None:
-            found = self._health[target.key] = EndpointHealth()
+            found = self._health[endpoint.key] = EndpointHealth()
         return found
 
     def forget(self, config: RuntimeConfig, changed: Iterable[str]) -> None:
         """Drop the health of endpoints that the ``changed`` models no longer have."""
         for name in changed:
             model = config.models.get(name)
-            known = {target.key for target in model.targets} if model is not None else set[str]()
+            known = {endpoint.key for endpoint in model.endpoints} if model is not None else set[str]()
             for key in (name, f"{name}#backup"):
                 if key not in known:
                     self._health.pop(key, None)
@@ -69,17 +70,17 @@ class Router:
     def plan(
         self, config: RuntimeConfig, request: CompletionRequest, prompt: PromptDefinition | None
     ) -> Plan:
-        """Raises `NotFound` for an unknown target, `FailedPrecondition` when no model fits the
+        """Raises `NotFound` for an unknown endpoint, `FailedPrecondition` when no model fits the
         prompt, `InvalidArgument` for a parameter that none allows, `Unavailable` or `RateLimited` when none
         admits a call now."""
         now = time.monotonic()
         require = prompt.model_requirements if prompt is not None else None
-        route = config.routes.get(request.target)
+        route = config.routes.get(request.destination)
         if route is not None:
             return self._route_plan(config, route, request, require, now)
-        if request.target:
-            models = [config.model(request.target)]
-            _refuse_unfit(models, require, request.target)
+        if request.destination:
+            models = [config.model(request.destination)]
+            _refuse_unfit(models, require, request.destination)
         else:
             models = self._fitting(config, require)
         models = _taking(models, request)
@@ -106,7 +107,7 @@ class Router:
         fitting = [m for m in chosen if m.satisfies(route.require) and (not require or m.satisfies(require))]
         if not fitting:
             raise FailedPrecondition(f"no target of route {route.name} offers what is required", "model")
-        live = [m for m in fitting if any(self.health(t).admits(now) for t in m.targets)] or fitting
+        live = [m for m in fitting if any(self.health(t).admits(now) for t in m.endpoints)] or fitting
         ordered = self._ordered(live, weights, route.policy, request.session, now)
         spare = [m for m in config.known(route.fallbacks) if m.takes(request.further)]
         options = self._admitted([*ordered, *spare], now)
@@ -134,8 +135,8 @@ class Router:
             Candidate(
                 name=model.name,
                 weight=weights.get(model.name, 1.0),
-                in_flight=sum(self.health(target).in_flight for target in model.targets),
-                load=min(self.health(target).load(now) for target in model.targets),
+                in_flight=sum(self.health(endpoint).in_flight for endpoint in model.endpoints),
+                load=min(self.health(endpoint).load(now) for endpoint in model.endpoints),
                 price=model.price.input + model.price.output,
             )
             for model in models
@@ -155,10 +156,10 @@ class Router:
         options: list[Option] = []
         refused: list[EndpointHealth] = []
         for model in models:
-            for target in model.targets:
-                health = self.health(target)
+            for endpoint in model.endpoints:
+                health = self.health(endpoint)
                 if health.admits(now):
-                    options.append(Option(model, target))
+                    options.append(Option(model, endpoint))
                 else:
                     refused.append(health)
         if options:
@@ -173,11 +174,11 @@ class Router:
         self, config: RuntimeConfig, names: Iterable[str], request: CompletionRequest, now: float
     ) -> tuple[Option, ...]:
         return tuple(
-            Option(model, target)
+            Option(model, endpoint)
             for model in config.known(names)
             if model.takes(request.further)
-            for target in model.targets
-            if self.health(target).admits(now)
+            for endpoint in model.endpoints
+            if self.health(endpoint).admits(now)
         )
 
 

@@ -35,7 +35,7 @@ class StatusBoard:
         keys: dict[SecretRef, float | None] = {}
         found: dict[str, ModelReport] = {}
         for number, (name, model) in enumerate(models.items()):
-            reference = model.targets[0].secret
+            reference = model.endpoints[0].secret
             if reference is not None and reference not in keys:
                 keys[reference] = await self._secrets.written(reference)
             written = keys[reference] if reference is not None else 0.0
@@ -53,7 +53,7 @@ class StatusBoard:
 
     def _report(self, model: CompiledModel) -> ModelReport:
         now = time.monotonic()
-        seen = [health for target in model.targets if (health := self._router.health(target)).last_seen]
+        seen = [health for endpoint in model.endpoints if (health := self._router.health(endpoint)).last_seen]
         if not seen:
             return ModelReport(phase=Phase.PENDING)
         best = max(seen, key=lambda health: _RANK[health.phase(now)])

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.providers import ALIASES, PROVIDERS, Lane, Provider
 from voyager_llm.pricing import context_length, price
-from voyager_llm.snapshot import CompiledModel, Target
+from voyager_llm.snapshot import CompiledModel
 
 _OPERATIONS = ("/chat/completions", "/completions", "/embeddings", "/responses")
 
@@ -20,7 +21,7 @@ def compile_model(model: ModelDefinition) -> CompiledModel:
     unit_price, has_price = price(model)
     return CompiledModel(
         name=model.name,
-        targets=_targets(model),
+        endpoints=_endpoints(model),
         price=unit_price,
         has_price=has_price,
         capabilities=frozenset(model.capabilities),
@@ -42,16 +43,16 @@ def base_url(endpoint: str) -> str:
     return trimmed
 
 
-def _targets(model: ModelDefinition) -> tuple[Target, ...]:
-    primary = _target(model, model.name, model.endpoints.primary)
+def _endpoints(model: ModelDefinition) -> tuple[Endpoint, ...]:
+    primary = _endpoint(model, model.name, model.endpoints.primary)
     if not model.endpoints.backup:
         return (primary,)
-    backup = _target(model, f"{model.name}#backup", model.endpoints.backup)
+    backup = _endpoint(model, f"{model.name}#backup", model.endpoints.backup)
     # Two operations of one API are one endpoint to fail over to: itself.
     return (primary,) if backup.base_url == primary.base_url else (primary, backup)
 
 
-def _target(model: ModelDefinition, key: str, endpoint: str) -> Target:
+def _endpoint(model: ModelDefinition, key: str, endpoint: str) -> Endpoint:
     name = ALIASES.get(model.provider, model.provider)
     base = base_url(endpoint)
     if name == "ollama" and base.endswith("/api/chat"):
@@ -60,7 +61,7 @@ def _target(model: ModelDefinition, key: str, endpoint: str) -> Target:
     provider = PROVIDERS[name]
     if provider.lane is not Lane.FULL:
         base = base or provider.address
-    return Target(
+    return Endpoint(
         model=model.name,
         key=key,
         provider=name,

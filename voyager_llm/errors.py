@@ -21,6 +21,7 @@ The tree::
     │   └── UpstreamRateLimited    the provider's limit
     ├── Unavailable                nothing can answer now
     │   ├── StoreUnavailable       the definitions' database cannot be read or written now
+    │   ├── CallerLost             our process that made the call died, or cannot be reached
     │   ├── UpstreamUnavailable    connection refused, 5xx
     │   └── StreamInterrupted      the answer broke off after its first byte
     ├── DeadlineExceeded           the request's time is up
@@ -132,6 +133,10 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class CallerLost(Unavailable):
+    code = "caller_lost"
+
+
 class UpstreamUnavailable(Unavailable):
     code = "upstream_unavailable"
 
@@ -195,6 +200,7 @@ RENDERINGS: dict[str, Rendering] = {
     "upstream_rate_limited": Rendering(429, "RESOURCE_EXHAUSTED", "rate_limit_error"),
     "unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
     "store_unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
+    "caller_lost": Rendering(503, "UNAVAILABLE", "server_error"),
     "upstream_unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
     "stream_interrupted": Rendering(502, "UNAVAILABLE", "server_error"),
     "deadline_exceeded": Rendering(504, "DEADLINE_EXCEEDED", "server_error"),

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
-from voyager_llm.snapshot import Target
 from voyager_llm.store.contract import Record
 from voyager_llm.templating.render import Rendered
 
@@ -40,7 +40,7 @@ class Caller(Protocol):
         close the generator cancels the call."""
         ...
 
-    async def probe(self, target: Target) -> None:
+    async def probe(self, endpoint: Endpoint) -> None:
         """Returns when the endpoint is alive, raises a `VoyagerError` when not. Costs no tokens."""
         ...
 

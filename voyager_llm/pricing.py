@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
+from voyager_llm.domain.endpoint import Price
 from voyager_llm.domain.model import Cost, ModelDefinition
-from voyager_llm.snapshot import Price
 
 _TABLE = "litellm/model_prices_and_context_window_backup.json"
 _FREE = Price(Decimal(0), Decimal(0), Decimal(0))

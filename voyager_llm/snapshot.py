@@ -10,60 +10,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.endpoint import Endpoint, Price
 from voyager_llm.domain.evaluation import EvaluationDefinition
-from voyager_llm.domain.model import ModelDefinition, SecretRef
+from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
-from voyager_llm.domain.providers import Lane
 from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """Per token, in ``currency``."""
-
-    input: Decimal
-    output: Decimal
-    cached_input: Decimal
-    currency: str = "USD"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One endpoint of one model, ready to be called: all that a caller replica needs to know.
-
-    It travels with the request, by value, so that callers hold no configuration of their own.
-    """
-
-    model: str
-    # Names the endpoint in health tables and metrics: "MODEL" or "MODEL#backup".
-    key: str
-    provider: str
-    model_name: str
-    lane: Lane
-    # Empty: LiteLLM makes the provider's address out of a region (the full lane alone).
-    base_url: str
-    # Hosts that a call may reach; one that begins with a dot stands for all names under it.
-    hosts: tuple[str, ...]
-    auth_type: str
-    secret: SecretRef | None
-    # Request parameters that apply unless the request sets them.
-    defaults: Mapping[str, Any]
-    # What the provider's client is told of the call itself: names of regions and projects.
-    settings: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class CompiledModel:
-    """A model as routing sees it. ``targets`` holds the primary and perhaps the backup endpoint."""
+    """A model as routing sees it. ``endpoints`` holds the primary and perhaps the backup endpoint."""
 
     name: str
-    targets: tuple[Target, ...]
+    endpoints: tuple[Endpoint, ...]
     price: Price
     has_price: bool
     capabilities: frozenset[str]

@@ -24,6 +24,7 @@ from deployments.lanes.sse import EventSplitter, frame
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.providers import reaches
 from voyager_llm.errors import (
     UpstreamInvalid,
@@ -31,7 +32,6 @@ from voyager_llm.errors import (
     UpstreamRejected,
     VoyagerError,
 )
-from voyager_llm.snapshot import Target
 
 
 class AdapterLane:
@@ -40,11 +40,11 @@ class AdapterLane:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
-    def can_stream(self, target: Target) -> bool:
-        return dialect(target.provider, target.model_name).streams
+    def can_stream(self, endpoint: Endpoint) -> bool:
+        return dialect(endpoint.provider, endpoint.model_name).streams
 
     async def call(self, call: Call, key: str) -> Answer:
-        spoken = dialect(call.target.provider, call.target.model_name)
+        spoken = dialect(call.endpoint.provider, call.endpoint.model_name)
         request = _outgoing(spoken, call, key)
         try:
             async with self._upstream.post(
@@ -59,7 +59,7 @@ class AdapterLane:
         return Answer(answer, read_answer(answer, call.operation))
 
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
-        spoken = dialect(call.target.provider, call.target.model_name)
+        spoken = dialect(call.endpoint.provider, call.endpoint.model_name)
         request = _outgoing(spoken, call, key)
         chunks = _Chunks(spoken, request.parameters, call)
         began = False
@@ -89,9 +89,9 @@ class AdapterLane:
             return
         yield StreamEnd(chunks.usage)
 
-    async def probe(self, target: Target, timeout_s: float) -> None:
+    async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
         """Any answer below 500 from the endpoint shows that it is alive."""
-        status = await self._upstream.reachable(target.base_url, {}, timeout_s)
+        status = await self._upstream.reachable(endpoint.base_url, {}, timeout_s)
         if status >= 500:
             raise fault(status, b"", {})
 
@@ -99,17 +99,17 @@ class AdapterLane:
 def _outgoing(spoken: Dialect, call: Call, key: str) -> Outgoing:
     body = cast("dict[str, Any]", orjson.loads(call.body))
     refuse_addresses(body)
-    target = call.target
+    endpoint = call.endpoint
     try:
-        request = spoken.outgoing(target.model_name, target.base_url, key, body, call.stream)
+        request = spoken.outgoing(endpoint.model_name, endpoint.base_url, key, body, call.stream)
     except VoyagerError:
         raise
     except Exception as error:
         # LiteLLM's adapters raise whatever they meet in a body they cannot translate.
         raise UpstreamRejected(
-            f"the request cannot be translated for {target.provider}: {type(error).__name__}"
+            f"the request cannot be translated for {endpoint.provider}: {type(error).__name__}"
         ) from error
-    if not reaches(urlsplit(request.url).hostname or "", target.hosts):
+    if not reaches(urlsplit(request.url).hostname or "", endpoint.hosts):
         raise UpstreamMisconfigured("the provider's adapter turned to a host that is not the endpoint's")
     return request
 
@@ -133,7 +133,7 @@ def _headers(request: Outgoing) -> dict[str, str]:
 def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes) -> bytes:
     try:
         result = spoken.transform_response(
-            model=call.target.model_name,
+            model=call.endpoint.model_name,
             raw_response=httpx.Response(200, content=body, request=_REQUEST),
             model_response=ModelResponse(),
             logging_obj=NoLog(request.parameters),
@@ -183,7 +183,7 @@ class _Chunks:
     def __init__(self, spoken: Dialect, parameters: dict[str, Any], call: Call) -> None:
         self._spoken = spoken
         self._parser = spoken.events(parameters)
-        self._model = call.target.model_name
+        self._model = call.endpoint.model_name
         self._include_usage = call.include_usage
         self._id = ""
         self.finished = False

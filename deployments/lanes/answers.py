@@ -8,7 +8,8 @@ from typing import Any, cast
 import orjson
 
 from deployments.lanes.faults import error_in_success
-from voyager_llm.domain.completion import Operation, Usage
+from voyager_llm.domain.completion import Usage
+from voyager_llm.domain.operation import Operation
 from voyager_llm.errors import UpstreamInvalid
 
 _RESULT = {Operation.CHAT: "choices", Operation.TEXT: "choices", Operation.EMBEDDINGS: "data"}

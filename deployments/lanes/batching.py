@@ -62,7 +62,7 @@ class EmbeddingBatcher:
         text = _one_text(body.pop("input", None))
         if text is None:
             return await self._send(call)
-        key = (call.target.key, orjson.dumps([repr(call.target), body], option=orjson.OPT_SORT_KEYS))
+        key = (call.endpoint.key, orjson.dumps([repr(call.endpoint), body], option=orjson.OPT_SORT_KEYS))
         batch = self._open.get(key)
         if batch is None:
             batch = self._open[key] = _Batch()

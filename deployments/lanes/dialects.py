@@ -22,7 +22,7 @@ from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
 from litellm.types.utils import LlmProviders
 from litellm.utils import ProviderConfigManager
 
-from voyager_llm.domain.completion import Operation
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.errors import UpstreamMisconfigured
 

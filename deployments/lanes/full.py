@@ -19,7 +19,8 @@ from deployments.lanes.media import refuse_addresses
 from deployments.lanes.sse import frame
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import interrupted
-from voyager_llm.domain.completion import Answer, Call, Operation, StreamEnd, Usage
+from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.domain.providers import PROVIDERS
 from voyager_llm.errors import (
@@ -50,7 +51,7 @@ class FullLane:
 
     async def call(self, call: Call, key: str) -> Answer:
         arguments = _arguments(call, key)
-        granted = egress.grant(call.target.hosts, self._upstream.session)
+        granted = egress.grant(call.endpoint.hosts, self._upstream.session)
         try:
             result: Any = await _FUNCTIONS[call.operation](**arguments)
         except Exception as error:
@@ -65,7 +66,7 @@ class FullLane:
         usage: Usage | None = None
         began = False
         arguments = _arguments(call, key)
-        granted = egress.grant(call.target.hosts, self._upstream.session)
+        granted = egress.grant(call.endpoint.hosts, self._upstream.session)
         try:
             chunks: Any = await _FUNCTIONS[call.operation](**arguments)
             async for chunk in chunks:
@@ -92,18 +93,18 @@ def _arguments(call: Call, key: str) -> dict[str, Any]:
     body = cast("dict[str, Any]", orjson.loads(call.body))
     refuse_addresses(body)
     _refuse_remote_tools(body)
-    target = call.target
+    endpoint = call.endpoint
     arguments: dict[str, Any] = {
         **{name: value for name, value in body.items() if _is_parameter(call.operation, name)},
-        **target.settings,
-        "model": f"{target.provider}/{target.model_name}",
+        **endpoint.settings,
+        "model": f"{endpoint.provider}/{endpoint.model_name}",
         "timeout": call.total_timeout_s if call.stream else call.timeout_s,
         "max_retries": 0,
     }
-    provider = PROVIDERS[target.provider]
-    if target.base_url != provider.address:
-        arguments["api_base"] = target.base_url
-    if target.secret is not None:
+    provider = PROVIDERS[endpoint.provider]
+    if endpoint.base_url != provider.address:
+        arguments["api_base"] = endpoint.base_url
+    if endpoint.secret is not None:
         arguments[provider.key_argument] = key
     elif not provider.hosts:
         # Without one, LiteLLM would take any key that it finds in the environment.
@@ -148,7 +149,7 @@ def _fault(error: Exception, granted: egress.Grant, call: Call) -> VoyagerError:
         return fault
     if any(type(cause).__module__.startswith(_IDENTITY) for cause in _causes(error)):
         return UpstreamMisconfigured("this machine has no identity that the provider accepts")
-    return UpstreamRejected(f"the request cannot be translated for {call.target.provider}", "messages")
+    return UpstreamRejected(f"the request cannot be translated for {call.endpoint.provider}", "messages")
 
 
 # Of the packages that look for this machine's identity.

@@ -15,6 +15,7 @@ from deployments.lanes.faults import error_in_success, fault
 from deployments.lanes.sse import EventSplitter, frame
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.errors import (
     StreamInterrupted,
     UpstreamInvalid,
@@ -22,7 +23,6 @@ from voyager_llm.errors import (
     UpstreamTimeout,
     VoyagerError,
 )
-from voyager_llm.snapshot import Target
 
 _JSON = "application/json"
 
@@ -35,7 +35,7 @@ class WireLane:
 
     async def call(self, call: Call, key: str) -> Answer:
         url = _url(call)
-        headers = _headers(call.target, key)
+        headers = _headers(call.endpoint, key)
         try:
             async with self._upstream.post(url, headers, call.body, timeout_s=call.timeout_s) as response:
                 body = await self._upstream.read(response)
@@ -51,7 +51,7 @@ class WireLane:
         try:
             async with self._upstream.post(
                 _url(call),
-                _headers(call.target, key),
+                _headers(call.endpoint, key),
                 call.body,
                 timeout_s=call.total_timeout_s,
                 idle_s=call.idle_timeout_s,
@@ -78,25 +78,27 @@ class WireLane:
             return
         yield StreamEnd(reader.usage)
 
-    async def probe(self, target: Target, key: str, timeout_s: float) -> None:
+    async def probe(self, endpoint: Endpoint, key: str, timeout_s: float) -> None:
         """Any answer below 500 to the list of models shows that the endpoint is alive."""
-        status = await self._upstream.reachable(f"{target.base_url}/models", _headers(target, key), timeout_s)
+        status = await self._upstream.reachable(
+            f"{endpoint.base_url}/models", _headers(endpoint, key), timeout_s
+        )
         if status >= 500 or status in (401, 403):
             raise fault(status, b"", {})
 
 
-def _headers(target: Target, key: str) -> dict[str, str]:
+def _headers(endpoint: Endpoint, key: str) -> dict[str, str]:
     headers = {"Content-Type": _JSON, "Accept": "*/*"}
-    if target.secret is not None:
-        name = "api-key" if target.auth_type == "api_key" else "Authorization"
-        headers[name] = key if target.auth_type == "api_key" else f"Bearer {key}"
+    if endpoint.secret is not None:
+        name = "api-key" if endpoint.auth_type == "api_key" else "Authorization"
+        headers[name] = key if endpoint.auth_type == "api_key" else f"Bearer {key}"
     return headers
 
 
 def _url(call: Call) -> str:
-    if not call.target.base_url:
-        raise UpstreamMisconfigured(f"model {call.target.model} has no endpoint", "endpoints.primary")
-    return call.target.base_url + call.operation
+    if not call.endpoint.base_url:
+        raise UpstreamMisconfigured(f"model {call.endpoint.model} has no endpoint", "endpoints.primary")
+    return call.endpoint.base_url + call.operation
 
 
 def interrupted(error: VoyagerError) -> VoyagerError:

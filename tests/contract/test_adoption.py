@@ -73,7 +73,7 @@ async def test_a_publication_is_taken_over_whole(hub: Hub) -> None:
     )
     await hub.publish(model("a", model_name="gpt-4o"))
     assert set(hub.cell.current.models) == {"a"}
-    assert hub.cell.current.models["a"].targets[0].model_name == "gpt-4o"
+    assert hub.cell.current.models["a"].endpoints[0].model_name == "gpt-4o"
     assert not hub.cell.current.prompts
     history = await hub.catalog.history(Kind.MODEL, "a", 0, 10)
     assert [(r.revision, r.author) for r in history] == [(2, "git"), (1, "git")]

@@ -54,7 +54,7 @@ def lane(provider: FakeProvider, name: str, profile: str, **behaviour: Any) -> C
     if name != "full":
         return at(provider, name, profile, **behaviour)
     of = at(provider, "openai", profile, **behaviour)
-    return replace(of, targets=(replace(of.targets[0], lane=Lane.FULL),))
+    return replace(of, endpoints=(replace(of.endpoints[0], lane=Lane.FULL),))
 
 
 @pytest.mark.parametrize("name", LANES)
@@ -242,12 +242,12 @@ async def test_a_probe_reads_a_rotated_key_as_well(
 ) -> None:
     """Else a model without traffic would look unhealthy after every rotation."""
     of = at(provider, "openai", "probed", keys=["canary-secret-1"])
-    await caller.probe(of.targets[0])
+    await caller.probe(of.endpoints[0])
     provider.profile("probed", keys=["canary-secret-2"])
     with pytest.raises(errors.UpstreamMisconfigured):
-        await caller.probe(of.targets[0])
+        await caller.probe(of.endpoints[0])
     _rotate(secret, "canary-secret-2")
-    await caller.probe(of.targets[0])
+    await caller.probe(of.endpoints[0])
 
 
 def _rotate(secret: Path, key: str) -> None:

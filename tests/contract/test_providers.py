@@ -21,9 +21,9 @@ import litellm
 from litellm.types.utils import LlmProviders
 
 from voyager_llm.compiler import compile_model
-from voyager_llm.domain.completion import Operation
 from voyager_llm.domain.definition import parse
 from voyager_llm.domain.model import ModelDefinition
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.providers import ALIASES, PROVIDERS, reaches
 from voyager_llm.errors import InvalidArgument, VoyagerError
 from voyager_llm.settings import Settings
@@ -109,7 +109,7 @@ async def test_a_key_goes_to_its_providers_hosts_alone(caller: ProviderCaller, n
     fields = {"authentication": auth} if PROVIDERS[name].key_argument else {}
     of = compile_model(parse(ModelDefinition, {"name": "m", "provider": name, "model_name": "x/y", **fields}))
     hosts = PROVIDERS[name].may_receive("")
-    assert of.targets[0].hosts == hosts
+    assert of.endpoints[0].hosts == hosts
     with Watch() as watch:
         for operation, body in BODIES.items():
             document = orjson.dumps({"model": "x/y", **body})

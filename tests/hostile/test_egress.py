@@ -48,7 +48,7 @@ async def everything(caller: ProviderCaller, of: CompiledModel) -> list[VoyagerE
     """Each operation, a stream and a probe; the errors that they end with."""
     found: list[VoyagerError] = []
     for operation, request in REQUESTS.items():
-        body = orjson.dumps({"model": of.targets[0].model_name, **request})
+        body = orjson.dumps({"model": of.endpoints[0].model_name, **request})
         try:
             await caller.call(replace(call(of), operation=operation, body=body))
         except VoyagerError as error:
@@ -59,7 +59,7 @@ async def everything(caller: ProviderCaller, of: CompiledModel) -> list[VoyagerE
     except VoyagerError as error:
         found.append(error)
     with suppress(VoyagerError):
-        await caller.probe(of.targets[0])
+        await caller.probe(of.endpoints[0])
     return found
 
 

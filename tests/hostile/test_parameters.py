@@ -27,9 +27,9 @@ from tests.fake_provider.running import FakeProvider
 from tests.hostile.litellm_names import names
 from tests.hostile.watch import Watch
 from tests.support.calls import call, model
-from voyager_llm.domain.completion import Operation
 from voyager_llm.domain.definition import parse
 from voyager_llm.domain.model import ModelDefinition
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.domain.providers import PROVIDERS
 from voyager_llm.errors import InvalidArgument, VoyagerError
@@ -185,7 +185,7 @@ def at(provider: FakeProvider, name: str) -> CompiledModel:
 async def attempts(caller: ProviderCaller, of: CompiledModel, **body: Any) -> None:
     """A call for each operation and a stream; whether they succeed does not matter."""
     for operation, request in REQUESTS.items():
-        document = {**request, "model": of.targets[0].model_name, **body}
+        document = {**request, "model": of.endpoints[0].model_name, **body}
         made = replace(call(of), operation=operation, body=orjson.dumps(document))
         with suppress(VoyagerError):
             await caller.call(made)
@@ -206,7 +206,7 @@ async def test_nothing_in_a_body_leads_a_lane_astray(
 ) -> None:
     """Whatever LiteLLM reads, handed to the lane itself: what the codecs refuse, what a model may allow."""
     of = at(provider, name)
-    port = urlsplit(of.targets[0].base_url).port
+    port = urlsplit(of.endpoints[0].base_url).port
     await attempts(caller, of)  # LiteLLM reads files of its own the first time
     with Watch() as watch:
         for seed, poison in enumerate(poisons(bait)[:6]):

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 
 from voyager_llm.compiler import compile_model
-from voyager_llm.domain.completion import Call, Operation, StreamEnd
+from voyager_llm.domain.completion import Call, StreamEnd
 from voyager_llm.domain.model import ModelDefinition
+from voyager_llm.domain.operation import Operation
 from voyager_llm.snapshot import CompiledModel
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Say hello."}]
@@ -57,12 +58,12 @@ def call(
     **body: Any,
 ) -> Call:
     """One attempt at a model's first endpoint."""
-    document: dict[str, Any] = {"model": of.targets[0].model_name, "messages": MESSAGES, **body}
+    document: dict[str, Any] = {"model": of.endpoints[0].model_name, "messages": MESSAGES, **body}
     if stream:
         document |= {"stream": True, "stream_options": {"include_usage": True}}
     return Call(
         operation=body.get("operation", Operation.CHAT),
-        target=of.targets[0],
+        endpoint=of.endpoints[0],
         body=orjson.dumps(document),
         stream=stream,
         include_usage=include_usage,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deployments.ingress.asgi import HttpRequest
 from deployments.ingress.openai.decode import decode
 from deployments.ingress.rpc.completions import decode as decode_rpc
-from voyager_llm.domain.completion import Operation
+from voyager_llm.domain.operation import Operation
 from voyager_llm.errors import InvalidArgument
 from voyager_llm.v1 import completions_pb2 as pb
 
@@ -60,7 +60,7 @@ def test_a_prompt_with_its_version() -> None:
     body = {"model": "prompt:greet@1.2.0", "target": "m", "variables": {"x": 1}}
     decoded = decode(http(body), Operation.CHAT)
     assert decoded.prompt is not None
-    assert (decoded.prompt.name, decoded.prompt.version, decoded.target) == ("greet", "1.2.0", "m")
+    assert (decoded.prompt.name, decoded.prompt.version, decoded.destination) == ("greet", "1.2.0", "m")
     assert "variables" not in decoded.body
     assert "target" not in decoded.body
 

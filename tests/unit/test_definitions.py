@@ -44,8 +44,8 @@ def test_the_specifications_model() -> None:
     assert model.cost.input_token_cost == Decimal("0.00003")
     compiled = compile_model(model)
     # Both of its endpoints are one API: there is nothing to fail over to.
-    assert [target.base_url for target in compiled.targets] == ["https://api.openai.com/v1"]
-    assert compiled.targets[0].lane is Lane.WIRE
+    assert [endpoint.base_url for endpoint in compiled.endpoints] == ["https://api.openai.com/v1"]
+    assert compiled.endpoints[0].lane is Lane.WIRE
 
 
 @pytest.mark.parametrize(

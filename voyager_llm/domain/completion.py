@@ -9,24 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from voyager_llm.domain.endpoint import Endpoint, Price
+from voyager_llm.domain.operation import Operation
 from voyager_llm.errors import VoyagerError
 
 # Rule of thumb for English text: four characters a token.
 CHARS_PER_TOKEN = 4
-
-if TYPE_CHECKING:
-    from voyager_llm.snapshot import Price, Target
-
-
-class Operation(StrEnum):
-    """What is asked of a provider; the value is the path of OpenAI's API."""
-
-    CHAT = "/chat/completions"
-    TEXT = "/completions"
-    EMBEDDINGS = "/embeddings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +31,12 @@ class PromptCall:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One logical request. ``target`` is a model's or route's name; empty: any that fits the prompt.
+    """One logical request. ``destination`` is a model's or route's name; empty: any that fits the prompt.
 
     ``body`` holds parameters of the operation alone (`parameters.py`)."""
 
     operation: Operation
-    target: str
+    destination: str
     body: dict[str, Any]
     # Names in ``body`` that no table knows: whoever answers must allow them.
     further: frozenset[str] = frozenset()
@@ -54,7 +44,7 @@ class CompletionRequest:
     stream: bool = False
     # Whether the client asked for usage at the end of a stream.
     include_usage: bool = False
-    # Requests of one session go to one target under the policy `sticky`.
+    # Requests of one session go to one model under the policy `sticky`.
     session: str = ""
     trace_id: str = ""
     # Seconds; 0: the route's or the service's default.
@@ -91,8 +81,8 @@ class Call:
     """One attempt: a body, ready to be sent, to one endpoint. Times in seconds."""
 
     operation: Operation
-    target: Target
-    # OpenAI JSON with the target's defaults merged in.
+    endpoint: Endpoint
+    # OpenAI JSON with the endpoint's defaults merged in.
     body: bytes
     stream: bool
     include_usage: bool

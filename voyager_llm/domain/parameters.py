@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, cast
 
-from voyager_llm.domain.completion import Operation
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.reserved import reserved
 from voyager_llm.errors import InvalidArgument
 

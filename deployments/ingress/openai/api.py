@@ -21,7 +21,8 @@ from deployments.ingress.openai.decode import decode
 from deployments.ingress.status import openai_body
 from deployments.lanes.sse import DONE, frame
 from deployments.pipeline import Pipeline
-from voyager_llm.domain.completion import Completion, Operation
+from voyager_llm.domain.completion import Completion
+from voyager_llm.domain.operation import Operation
 from voyager_llm.errors import NotFound
 from voyager_llm.snapshot import SnapshotCell
 

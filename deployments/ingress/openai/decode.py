@@ -13,8 +13,9 @@ from typing import Any, cast
 import orjson
 
 from deployments.ingress.asgi import HttpRequest
-from voyager_llm.domain.completion import CompletionRequest, Operation, PromptCall
+from voyager_llm.domain.completion import CompletionRequest, PromptCall
 from voyager_llm.domain.definition import json_value
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import check
 from voyager_llm.errors import InvalidArgument
 
@@ -35,14 +36,14 @@ def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
     """Raises `InvalidArgument` naming the field."""
     most = _MAX_VALUES if operation is Operation.CHAT else 2 * _MAX_TOKEN_IDS
     body = read_object(request.body, most)
-    target = body.pop("model", None)
-    if not isinstance(target, str) or not target:
+    destination = body.pop("model", None)
+    if not isinstance(destination, str) or not destination:
         raise InvalidArgument("is required and must be a string", "model")
     prompt = None
-    if target.startswith(_PROMPT):
-        prompt = prompt_call(target, body.pop("variables", None))
-        target = body.pop("target", "")
-        if not isinstance(target, str):
+    if destination.startswith(_PROMPT):
+        prompt = prompt_call(destination, body.pop("variables", None))
+        destination = body.pop("target", "")
+        if not isinstance(destination, str):
             raise InvalidArgument("must be the name of a model or route", "target")
     further = check(operation, body)
     check_shape(operation, body, has_prompt=prompt is not None)
@@ -50,7 +51,7 @@ def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
     options: dict[str, Any] = body.get("stream_options") or {}
     return CompletionRequest(
         operation=operation,
-        target=target,
+        destination=destination,
         body=body,
         further=further,
         prompt=prompt,

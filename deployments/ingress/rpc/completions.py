@@ -13,7 +13,8 @@ from deployments.ingress.identity import Identity
 from deployments.ingress.openai.decode import check_shape, prompt_call
 from deployments.lanes.sse import EventSplitter
 from deployments.pipeline import Pipeline
-from voyager_llm.domain.completion import Completion, CompletionRequest, Operation, PromptCall
+from voyager_llm.domain.completion import Completion, CompletionRequest, PromptCall
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, REQUESTED, check
 from voyager_llm.errors import InvalidArgument, UpstreamInvalid
 from voyager_llm.v1 import completions_pb2 as pb
@@ -70,11 +71,11 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
     """The request as the pipeline takes it. Raises `InvalidArgument` naming the field."""
     if not request.model_name:
         raise InvalidArgument("is required", "model_name")
-    target = request.model_name
+    destination = request.model_name
     prompt = None
-    if target.startswith("prompt:"):
-        named = prompt_call(target, dict(request.variables))
-        prompt, target = PromptCall(named.name, named.version, named.variables, texts=True), ""
+    if destination.startswith("prompt:"):
+        named = prompt_call(destination, dict(request.variables))
+        prompt, destination = PromptCall(named.name, named.version, named.variables, texts=True), ""
     elif request.HasField("prompt_ref"):
         reference = request.prompt_ref
         variables: Mapping[str, str] = dict(request.variables)
@@ -93,7 +94,7 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
     check_shape(Operation.CHAT, body, has_prompt=prompt is not None)
     return CompletionRequest(
         operation=Operation.CHAT,
-        target=target,
+        destination=destination,
         body=body,
         further=_further(parameters),
         prompt=prompt,

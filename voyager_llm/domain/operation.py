@@ -1,0 +1,13 @@
+"""What may be asked of a model. Used by the codecs, the request path and the lanes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Operation(StrEnum):
+    """What is asked of a provider; the value is the path of OpenAI's API."""
+
+    CHAT = "/chat/completions"
+    TEXT = "/completions"
+    EMBEDDINGS = "/embeddings"
