@@ -16,29 +16,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments.attempts import Attempts
 from deployments.collector import relax_collector
 from deployments.handles import HubClient, RemoteCaller, RemoteRenderer, RemoteScorer
 from deployments.ingress.http import HttpIngress
-from deployments.ingress.identity import Authenticator
-from deployments.ingress.openai.api import OpenAIApi
-from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.rpc.methods import GrpcMethods
-from deployments.ingress.rpc.service import ModelManagerService
-from deployments.meter import Meter
-from deployments.pipeline import Pipeline
-from deployments.prober import Prober
-from deployments.quotas import Quotas
 from deployments.readiness import Readiness
-from deployments.router import Router
-from deployments.secrets.places import secrets_of
-from deployments.status_board import StatusBoard
-from voyager_llm.domain.definition import Kind
+from deployments.replica import Replica, Stages
 from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller, Renderer
 from voyager_llm.report import ReplicaReport
 from voyager_llm.settings import Settings, settings
-from voyager_llm.snapshot import Delta, SnapshotCell
+from voyager_llm.snapshot import Delta
 
 log = logging.getLogger(__name__)
 
@@ -59,63 +47,37 @@ class ModelRouter(GrpcMethods):
         renderer: DeploymentHandle[Any] | Callable[[], Renderer],
     ) -> None:
         relax_collector()
-        config = settings()
         self._hub = HubClient(hub)
-        self._snapshots = SnapshotCell()
-        self._meter = Meter()
-        self._router = Router(config)
-        calls = RemoteCaller(caller) if isinstance(caller, DeploymentHandle) else caller(config)
+        calls = RemoteCaller(caller) if isinstance(caller, DeploymentHandle) else caller(settings())
         renders = RemoteRenderer(renderer) if isinstance(renderer, DeploymentHandle) else renderer()
         remote = [stage for stage in (calls, renders) if isinstance(stage, (RemoteCaller, RemoteRenderer))]
         self._readiness = Readiness([stage.ping for stage in remote])
-        attempts = Attempts(calls, self._router, Quotas(self._hub), self._meter, config)
-        self.pipeline = Pipeline(self._snapshots, renders, self._router, attempts, self._meter, config)
-        self._prober = Prober(self._snapshots, self._router, calls, config.probe_interval_s)
-        secrets = secrets_of(config)
-        self.authenticator = Authenticator(config, secrets)
-        self._statuses = StatusBoard(self._snapshots, self._router, secrets)
-        self.service = ModelManagerService(self._hub, self.pipeline, RemoteScorer(scorer), self._statuses)
+        stages = Stages(calls, renders, self._hub, self._hub, self._hub, RemoteScorer(scorer))
+        self._replica = Replica(settings(), stages)
+        self.authenticator = self._replica.authenticator
+        self.service = self._replica.service
         self._background: set[asyncio.Task[None]] = set()
 
     def __serve_build_asgi_app__(self) -> HttpIngress:
-        for work in (self._resync(), self._prober.run(), self._readiness.watch()):
+        for work in (self._resync(), self._replica.prober.run(), self._readiness.watch()):
             self._background.add(asyncio.get_running_loop().create_task(work))
-        return HttpIngress(
-            OpenAIApi(self.pipeline, self._snapshots),
-            Transcoder(self.service),
-            self.authenticator,
-            self.ready,
-            self._all_metrics,
-            self._all_reports,
-            settings(),
-        )
+        return self._replica.ingress(self.ready, self._all_metrics, self._all_reports)
 
     def ready(self) -> bool:
-        return self._snapshots.current.version > 0 and self._readiness.holds()
+        return self._replica.snapshots.current.version > 0 and self._readiness.holds()
 
     async def apply(self, delta: Delta) -> int:
         """Take a change of the configuration; called by the hub. Returns the version in force."""
-        if not self._snapshots.apply(delta):
-            await self._pull()
-        changed = (change.name for change in delta.changes if change.kind is Kind.MODEL)
-        self._router.forget(self._snapshots.current, changed)
-        self._meter.config_version.set(self._snapshots.current.version)
-        return self._snapshots.current.version
+        await self._replica.apply(delta)
+        return self._replica.snapshots.current.version
 
     async def metrics_text(self) -> tuple[str, bytes]:
         """This replica's metrics; called by the hub."""
-        return serve.get_replica_context().replica_id.unique_id, self._meter.text()
+        return _name(), self._replica.meter.text()
 
     async def report(self) -> ReplicaReport:
         """What this replica holds and sees; called by the hub."""
-        config = self._snapshots.current
-        return ReplicaReport(
-            replica=serve.get_replica_context().replica_id.unique_id,
-            version=config.version,
-            published=config.published,
-            models=await self._statuses.reports(),
-            prompts=dict(self._meter.prompt_uses),
-        )
+        return await self._replica.report(_name())
 
     async def _all_reports(self) -> bytes:
         return (await self._hub.report()).model_dump_json(exclude_defaults=True).encode()
@@ -123,22 +85,21 @@ class ModelRouter(GrpcMethods):
     async def _all_metrics(self) -> bytes:
         return merged_metrics(await self._hub.metrics())
 
-    async def _pull(self) -> None:
-        for delta in await self._hub.since(self._snapshots.current.version):
-            self._snapshots.apply(delta)
-
     async def _resync(self) -> None:
         """Ask the hub for what was missed: at the start, and now and then."""
         while True:
             try:
-                await self._pull()
-                self._meter.config_version.set(self._snapshots.current.version)
+                await self._replica.catch_up()
                 pause = _RESYNC_SECONDS
             except Exception as error:
                 ours = isinstance(error, VoyagerError)
                 log.warning("going on with the definitions that are known: %s", error, exc_info=not ours)
                 pause = 1.0
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+
+
+def _name() -> str:
+    return serve.get_replica_context().replica_id.unique_id
 
 
 def merged_metrics(texts: Any) -> bytes:

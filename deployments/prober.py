@@ -11,8 +11,12 @@ import random
 import time
 from contextlib import suppress
 
-from deployments.router import Router
+from deployments.request.endpoints import EndpointTable
+from voyager_llm.clock import Clock
 from voyager_llm.domain.endpoint import Endpoint
+from voyager_llm.domain.health import EndpointHealth
+from voyager_llm.domain.judgement import Blame, judge
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.providers import Lane
 from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller
@@ -26,11 +30,19 @@ _AT_ONCE = 16
 class Prober:
     """Probes each silent address about once every ``interval_s`` seconds."""
 
-    def __init__(self, snapshots: SnapshotCell, router: Router, caller: Caller, interval_s: float) -> None:
+    def __init__(
+        self,
+        snapshots: SnapshotCell,
+        endpoints: EndpointTable,
+        caller: Caller,
+        interval_s: float,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._snapshots = snapshots
-        self._router = router
+        self._endpoints = endpoints
         self._caller = caller
         self._interval_s = interval_s
+        self._clock = clock
 
     async def run(self) -> None:
         """For ever; cancel to stop."""
@@ -52,8 +64,8 @@ class Prober:
         await asyncio.gather(*(one(endpoints) for endpoints in groups.values()))
 
     async def _probe(self, endpoints: list[Endpoint]) -> None:
-        now = time.monotonic()
-        silent = [t for t in endpoints if now - self._router.health(t).last_seen > self._interval_s / 2]
+        asked = self._clock()
+        silent = [endpoint for endpoint in endpoints if self._is_silent(endpoint, asked)]
         if not silent:
             return
         error: VoyagerError | None = None
@@ -61,13 +73,35 @@ class Prober:
             await self._caller.probe(silent[0])
         except VoyagerError as fault:
             error = fault
-        after = time.monotonic()
+        now = self._clock()
         for endpoint in silent:
-            health = self._router.health(endpoint)
-            if error is None:
-                health.succeeded(after, after - now)
-            else:
-                health.failed(after, error.message, error.retry_after_s)
+            for health in self._healths(endpoint):
+                if error is None:
+                    health.began(now, now - asked, stream=True)
+                    health.succeeded(now)
+                else:
+                    _count(health, error, now)
+
+    def _is_silent(self, endpoint: Endpoint, now: float) -> bool:
+        seen = max((health.last_seen for health in self._endpoints.known(endpoint)), default=0.0)
+        return now - seen > self._interval_s / 2
+
+    def _healths(self, endpoint: Endpoint) -> list[EndpointHealth]:
+        return self._endpoints.known(endpoint) or [self._endpoints.health(endpoint, Operation.CHAT)]
+
+
+def _count(health: EndpointHealth, error: VoyagerError, now: float) -> None:
+    """Nobody's request is to blame for what a probe meets, so it needs no witness."""
+    blame = judge(error).blame
+    if blame is Blame.NONE:
+        return
+    health.failed(now, error.message)
+    if blame is Blame.DOWN:
+        health.unreachable(now)
+    elif blame is Blame.LIMIT:
+        health.limited(now, error.retry_after_s)
+    else:
+        health.suspect(now, error.retry_after_s)
 
 
 def _by_address(config: RuntimeConfig) -> dict[tuple[str, str, str], list[Endpoint]]:

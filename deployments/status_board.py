@@ -6,7 +6,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
-from deployments.router import Router
+from deployments.request.endpoints import EndpointTable
 from deployments.secrets.source import Secrets
 from voyager_llm.domain.health import EndpointHealth, Phase
 from voyager_llm.domain.model import SecretRef
@@ -21,9 +21,9 @@ _AT_ONCE = 128
 class StatusBoard:
     """Reads the health that this replica's router has seen."""
 
-    def __init__(self, snapshots: SnapshotCell, router: Router, secrets: Secrets) -> None:
+    def __init__(self, snapshots: SnapshotCell, endpoints: EndpointTable, secrets: Secrets) -> None:
         self._snapshots = snapshots
-        self._router = router
+        self._endpoints = endpoints
         self._secrets = secrets
 
     def phase(self, name: str) -> str:
@@ -53,7 +53,11 @@ class StatusBoard:
 
     def _report(self, model: CompiledModel) -> ModelReport:
         now = time.monotonic()
-        seen = [health for endpoint in model.endpoints if (health := self._router.health(endpoint)).last_seen]
+        seen = [
+            best
+            for endpoint in model.endpoints
+            if (best := _best(self._endpoints.known(endpoint), now)) is not None
+        ]
         if not seen:
             return ModelReport(phase=Phase.PENDING)
         best = max(seen, key=lambda health: _RANK[health.phase(now)])
@@ -79,6 +83,12 @@ class StatusBoard:
         if report.message:
             status.message = report.message
         return status
+
+
+def _best(healths: list[EndpointHealth], now: float) -> EndpointHealth | None:
+    """How an endpoint fares: an operation that it does not have says nothing against it."""
+    seen = [health for health in healths if health.last_seen]
+    return max(seen, key=lambda health: _RANK[health.phase(now)], default=None)
 
 
 _RANK = {Phase.PENDING: 0, Phase.UNAVAILABLE: 1, Phase.DEGRADED: 2, Phase.READY: 3}

@@ -18,16 +18,20 @@ The tree::
     ├── FailedPrecondition         e.g. deleting a model that a route still uses
     ├── RateLimited                a limit of the model; `retry_after_s` says when to come back
     │   ├── Overloaded             this service is full
-    │   └── UpstreamRateLimited    the provider's limit
+    │   ├── UpstreamRateLimited    the provider's limit
+    │   └── UpstreamRequestTooLarge  this request alone is over the provider's limit a minute
     ├── Unavailable                nothing can answer now
     │   ├── StoreUnavailable       the definitions' database cannot be read or written now
     │   ├── CallerLost             our process that made the call died, or cannot be reached
-    │   ├── UpstreamUnavailable    connection refused, 5xx
+    │   ├── UpstreamUnavailable    answered with 5xx, or the connection broke off
+    │   │   └── UpstreamUnreachable  no connection could be made
+    │   ├── UpstreamConflict       409, 425: the provider wants this request sent again
     │   └── StreamInterrupted      the answer broke off after its first byte
     ├── DeadlineExceeded           the request's time is up
     │   └── UpstreamTimeout        one attempt's time is up
     ├── UpstreamInvalid            the provider's answer cannot be read
-    ├── UpstreamMisconfigured   the provider refused our credentials or does not know the model
+    ├── UpstreamMisconfigured      the provider refused our credentials or our account
+    │   └── UpstreamUnsupported    the endpoint has no such model or operation
     ├── Cancelled                  the client went away
     └── Internal                   a fault of ours
 
@@ -47,9 +51,11 @@ class VoyagerError(Exception):
 
     ``message`` is shown to the caller, ``field`` names the offending input (a dotted path, or
     empty), ``retry_after_s`` is the number of seconds after which a retry may help (0: unknown).
+    ``causes`` says in a line each what the attempts showed of which the error is the last.
     """
 
     code: ClassVar[str] = "internal"
+    causes: tuple[str, ...] = ()
 
     def __init__(self, message: str, field: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message, field, retry_after_s)
@@ -125,6 +131,10 @@ class UpstreamRateLimited(RateLimited):
     code = "upstream_rate_limited"
 
 
+class UpstreamRequestTooLarge(RateLimited):
+    code = "upstream_request_too_large"
+
+
 class Unavailable(VoyagerError):
     code = "unavailable"
 
@@ -139,6 +149,14 @@ class CallerLost(Unavailable):
 
 class UpstreamUnavailable(Unavailable):
     code = "upstream_unavailable"
+
+
+class UpstreamUnreachable(UpstreamUnavailable):
+    code = "upstream_unreachable"
+
+
+class UpstreamConflict(Unavailable):
+    code = "upstream_conflict"
 
 
 class StreamInterrupted(Unavailable):
@@ -159,6 +177,10 @@ class UpstreamInvalid(VoyagerError):
 
 class UpstreamMisconfigured(VoyagerError):
     code = "upstream_misconfigured"
+
+
+class UpstreamUnsupported(UpstreamMisconfigured):
+    code = "upstream_unsupported"
 
 
 class Cancelled(VoyagerError):
@@ -198,15 +220,19 @@ RENDERINGS: dict[str, Rendering] = {
     "rate_limit_exceeded": Rendering(429, "RESOURCE_EXHAUSTED", "rate_limit_error"),
     "overloaded": Rendering(503, "RESOURCE_EXHAUSTED", "server_error"),
     "upstream_rate_limited": Rendering(429, "RESOURCE_EXHAUSTED", "rate_limit_error"),
+    "upstream_request_too_large": Rendering(429, "RESOURCE_EXHAUSTED", "rate_limit_error"),
     "unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
     "store_unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
     "caller_lost": Rendering(503, "UNAVAILABLE", "server_error"),
     "upstream_unavailable": Rendering(503, "UNAVAILABLE", "server_error"),
+    "upstream_unreachable": Rendering(503, "UNAVAILABLE", "server_error"),
+    "upstream_conflict": Rendering(503, "ABORTED", "server_error"),
     "stream_interrupted": Rendering(502, "UNAVAILABLE", "server_error"),
     "deadline_exceeded": Rendering(504, "DEADLINE_EXCEEDED", "server_error"),
     "upstream_timeout": Rendering(504, "DEADLINE_EXCEEDED", "server_error"),
     "upstream_invalid_response": Rendering(502, "UNAVAILABLE", "server_error"),
     "upstream_misconfigured": Rendering(502, "FAILED_PRECONDITION", "server_error"),
+    "upstream_unsupported": Rendering(502, "FAILED_PRECONDITION", "server_error"),
     "cancelled": Rendering(499, "CANCELLED", "server_error"),
     "internal": Rendering(500, "INTERNAL", "server_error"),
 }

@@ -7,6 +7,7 @@ headers before the body is read: strangers cannot make us wait for one. Used by 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
@@ -22,11 +23,13 @@ from deployments.ingress.asgi import (
     read_request,
     respond,
 )
+from deployments.ingress.context import context_of
 from deployments.ingress.docs import docs_page
-from deployments.ingress.identity import Authenticator, Identity
+from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OPERATIONS, OpenAIApi
 from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.status import openai_body, rest_body, retry_headers
+from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import (
     NotFound,
     RequestTimeout,
@@ -88,22 +91,24 @@ class HttpIngress:
             await self._open(path, send)
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        who = await self._authenticator.identify(
+        principal = await self._authenticator.identify(
             header(headers, b"authorization"), header(headers, b"x-voyager-user")
         )
+        arrived = time.monotonic()
         request = await read_request(scope, headers, receive, self._limits)
+        ctx = context_of(lambda name: header(headers, name.encode()), principal, arrived)
         watch = DisconnectWatch(receive)
         try:
-            await self._answer(request, path, who, send)
+            await self._answer(request, path, ctx, send)
         finally:
             watch.stop()
 
-    async def _answer(self, request: HttpRequest, path: str, who: Identity, send: Send) -> None:
+    async def _answer(self, request: HttpRequest, path: str, ctx: RequestContext, send: Send) -> None:
         operation = OPERATIONS.get(path)
         if operation is not None and request.method == "POST":
-            await self._openai.complete(request, operation, send)
+            await self._openai.complete(request, operation, ctx, send)
         elif path.startswith("/api/"):
-            await self._rest.serve(request, who, send)
+            await self._rest.serve(request, ctx, send)
         elif request.method == "GET":
             await self._get(request, path, send)
         else:

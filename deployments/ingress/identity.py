@@ -5,9 +5,9 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from voyager_llm.domain.model import SecretRef
+from voyager_llm.domain.request import Principal
 from voyager_llm.errors import Unauthenticated
 from voyager_llm.ports import SecretSource
 from voyager_llm.settings import Settings
@@ -16,13 +16,6 @@ _MAX_NAME = 253
 # For how long the key before the current one is still accepted.
 OVERLAP_SECONDS = 300.0
 _LOOK_AGAIN_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A caller. ``author`` is written beside what it changes."""
-
-    author: str
 
 
 class Authenticator:
@@ -42,16 +35,16 @@ class Authenticator:
         self._former_until = 0.0
         self._looked_at = float("-inf")
 
-    async def identify(self, authorization: str, user: str) -> Identity:
+    async def identify(self, authorization: str, user: str) -> Principal:
         """``authorization`` is the header's value, ``user`` the name that the caller gives itself
         (``x-voyager-user``). Raises `Unauthenticated`."""
         if self._key is not None and not await self._admits(self._key, authorization):
             raise Unauthenticated("give the API key as 'Authorization: Bearer …'")
-        return Identity(user[:_MAX_NAME] if user.isprintable() and user else "anonymous")
+        return Principal(user[:_MAX_NAME] if user.isprintable() and user else "anonymous")
 
-    async def identify_call(self, metadata: Iterable[tuple[str, str | bytes]]) -> Identity:
+    async def identify_call(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
         """As `identify`, of a gRPC call's metadata."""
-        found = {key: value for key, value in metadata if isinstance(value, str)}
+        found = texts(metadata)
         return await self.identify(found.get("authorization", ""), found.get("x-voyager-user", ""))
 
     async def _admits(self, key: SecretRef, authorization: str) -> bool:
@@ -70,6 +63,11 @@ class Authenticator:
             return False
         self._former, self._former_until = current, now + OVERLAP_SECONDS
         return _equal(given, newer) or _equal(given, current)
+
+
+def texts(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    """A gRPC call's metadata without what is binary."""
+    return {key: value for key, value in metadata if isinstance(value, str)}
 
 
 def _bearer_token(authorization: str) -> str:

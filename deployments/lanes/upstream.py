@@ -6,7 +6,6 @@ checked at each connection. Used by `wire.py` and `adapter.py`; `full.py` lends 
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from voyager_llm.errors import (
     UpstreamMisconfigured,
     UpstreamTimeout,
     UpstreamUnavailable,
+    UpstreamUnreachable,
     VoyagerError,
 )
 from voyager_llm.settings import Settings
@@ -120,12 +120,14 @@ CLIENT_ERRORS = (aiohttp.ClientError, ValueError, OSError, TimeoutError)
 
 def client_fault(error: Exception, timeout_s: float) -> VoyagerError:
     """One of `CLIENT_ERRORS` as an error of ours."""
-    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return UpstreamUnreachable("the provider cannot be reached: connecting took too long")
+    if isinstance(error, TimeoutError):
         return UpstreamTimeout(f"the provider did not answer within {timeout_s:.3g} s")
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ForbiddenAddressError):
         return UpstreamMisconfigured("the endpoint resolves to a link-local or metadata address")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return UpstreamUnavailable("the provider cannot be reached")
+        return UpstreamUnreachable("the provider cannot be reached")
     if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
         return UpstreamMisconfigured("the endpoint is no valid URL")
     if isinstance(error, aiohttp.ClientPayloadError):

@@ -318,11 +318,11 @@ async def test_metrics_count(local: LocalService, provider: FakeProvider) -> Non
     await local.chat("m")
     await local.chat("made-up-by-the-client")
     text = (await local.http.get("/metrics")).text
-    assert 'voyager_completions_total{model="m",outcome="ok"} 1.0' in text
-    assert 'voyager_completions_total{model="unknown",outcome="not_found"} 1.0' in text
-    assert 'voyager_tokens_total{direction="output",model="m"} 5.0' in text
-    assert 'voyager_cost_total{model="m"} 22.0' in text
-    assert 'voyager_attempts_total{endpoint="m",outcome="ok"} 1.0' in text
+    assert 'voyager_completions_total{model="m",outcome="ok",route=""} 1.0' in text
+    assert 'voyager_completions_total{model="",outcome="not_found",route=""} 1.0' in text
+    assert 'voyager_tokens_total{direction="output",model="m",route=""} 5.0' in text
+    assert 'voyager_cost_total{model="m",route=""} 22.0' in text
+    assert 'voyager_attempts_total{endpoint="m",outcome="ok",reason="first",route=""} 1.0' in text
 
 
 async def test_the_openai_package(local: LocalService, provider: FakeProvider) -> None:

@@ -132,31 +132,17 @@ async def test_a_transient_failure_is_repeated(local: LocalService, provider: Fa
     assert (answer.status_code, answer.headers["x-voyager-attempts"]) == (200, "3")
 
 
-async def test_the_breaker_opens_and_recovers(local: LocalService, provider: FakeProvider) -> None:
-    await local.model("m", provider.profile("breaker", status=500))
-    for _ in range(3):
-        assert (await local.chat("m")).status_code == 503
-    asked = provider.seen("breaker")["requests"]
-    refused = await local.chat("m")
-    assert refused.status_code == 503
-    assert int(refused.headers["retry-after"]) >= 1
-    assert provider.seen("breaker")["requests"] == asked, "an open breaker lets nothing through"
-    model = (await local.http.get("/api/v1/models/m")).json()["model"]
-    assert model["status"]["phase"] == "Unavailable"
-    provider.profile("breaker")
-    await asyncio.sleep(2.1)
-    assert (await local.chat("m")).status_code == 200
-    assert (await local.http.get("/api/v1/models/m")).json()["model"]["status"]["phase"] == "Ready"
-
-
-async def test_a_dying_provider_gets_no_storm(local: LocalService, provider: FakeProvider) -> None:
-    """Retries are a share of the traffic: 100 requests, 10 in reserve and 20 % on top."""
-    names = [f"storm-{i}" for i in range(8)]
+async def test_repeats_at_a_failing_endpoint_are_a_share_of_its_calls(
+    local: LocalService, provider: FakeProvider
+) -> None:
+    """100 requests, 10 in reserve and 20 % on top. A walk to other endpoints adds nothing to any of them."""
+    names = [f"storm-{i}" for i in range(4)]
     for name in names:
         await local.model(name, provider.profile(name, status=500))
     await local.route("r", *names)
     await asyncio.gather(*(local.chat("r") for _ in range(100)))
-    assert sum(provider.seen(name)["requests"] for name in names) <= 100 + 10 + 20 + 1
+    for name in names:
+        assert provider.seen(name)["requests"] <= 100 + 10 + 20 + 1
 
 
 async def test_retry_after_is_honoured(local: LocalService, provider: FakeProvider) -> None:
@@ -305,7 +291,7 @@ async def test_a_stream_without_usage_is_estimated(local: LocalService, provider
     await local.model("m", provider.profile("estimate", no_usage=True))
     await local.chat("m", stream=True)
     await local.chat("m")
-    assert 'voyager_usage_estimated_total{model="m"} 2.0' in local.meter.text().decode()
+    assert 'voyager_usage_estimated_total{model="m",route=""} 2.0' in local.replica.meter.text().decode()
 
 
 async def test_rest_stream(local: LocalService, provider: FakeProvider) -> None:

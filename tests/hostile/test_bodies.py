@@ -80,8 +80,10 @@ async def test_odd_messages_hurt_nobody_else(
         if messages in ODD:
             assert answer.status_code == 400, (str(messages)[:200], answer.text)
             assert answer.json()["error"]["param"].startswith("messages"), answer.text
-    health = service.router.health(service.snapshots.current.models["m"].endpoints[0])
-    assert health.admits(time.monotonic()), health.message
+    endpoint = service.replica.snapshots.current.models["m"].endpoints[0]
+    for health in service.replica.endpoints.known(endpoint):
+        assert health.admits(time.monotonic()), health.message
+        assert not health.is_suspect(time.monotonic()), health.message
 
 
 HUGE: list[tuple[str, str, Any]] = [

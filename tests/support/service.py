@@ -3,46 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from deployments.attempts import Attempts
 from deployments.caller import ProviderCaller
 from deployments.ingress.http import HttpIngress
-from deployments.ingress.identity import Authenticator
-from deployments.ingress.openai.api import OpenAIApi
-from deployments.ingress.rest.transcoder import Transcoder
-from deployments.ingress.rpc.service import ModelManagerService
-from deployments.meter import Meter
-from deployments.pipeline import Pipeline
 from deployments.prompt_renderer import LocalRenderer
-from deployments.quotas import Quotas
-from deployments.router import Router
-from deployments.secrets.places import secrets_of
-from deployments.status_board import StatusBoard
+from deployments.replica import Replica, Stages
 from evals.scoring import score
 from voyager_llm.catalog import Catalog
+from voyager_llm.clock import Clock
 from voyager_llm.domain.quota import Lease, ModelQuota
 from voyager_llm.settings import Settings
-from voyager_llm.snapshot import Delta, SnapshotCell
+from voyager_llm.snapshot import Delta, RuntimeConfig
 from voyager_llm.store.sql import SqlStore
 
 
 class LocalLeases:
     """`LeaseSource` in this process."""
 
-    def __init__(self, cell: SnapshotCell) -> None:
-        self._cell = cell
+    def __init__(self, current: Callable[[], RuntimeConfig], clock: Clock) -> None:
+        self._current = current
+        self._clock = clock
         self._quotas: dict[str, ModelQuota] = {}
 
     async def lease(self, model: str, requests: int, tokens: int) -> Lease:
-        of = self._cell.current.models[model]
+        of = self._current().models[model]
         quota = self._quotas.setdefault(model, ModelQuota(of.requests_per_minute, of.tokens_per_minute))
-        return quota.lease(time.monotonic(), requests, tokens)
+        return quota.lease(self._clock(), requests, tokens)
 
 
 class LocalScorer:
@@ -57,12 +49,8 @@ class LocalService:
     """Its parts, and an HTTP client of its ASGI application."""
 
     catalog: Catalog
-    snapshots: SnapshotCell
-    router: Router
-    pipeline: Pipeline
-    service: ModelManagerService
+    replica: Replica
     caller: ProviderCaller
-    meter: Meter
     ingress: HttpIngress
     http: httpx.AsyncClient
 
@@ -90,42 +78,39 @@ class LocalService:
         )
 
 
-async def start(folder: Path, **overrides: Any) -> LocalService:
+class LocalSource:
+    """`Source` in this process."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def since(self, version: int) -> Sequence[Delta]:
+        return self._catalog.since(version)
+
+
+async def start(folder: Path, clock: Clock = time.monotonic, **overrides: Any) -> LocalService:
     """A fresh service that keeps its data in ``folder``."""
     settings = Settings(data_dir=folder, secrets_dir=folder, **overrides)
-    cell = SnapshotCell()
+    replica: Replica
 
     async def publish(delta: Delta) -> None:
-        cell.apply(delta)
+        await replica.apply(delta)
 
     catalog = Catalog(SqlStore(settings.store_url()), publish)
-    await catalog.open()
-    for delta in catalog.since(0):
-        cell.apply(delta)
-    meter = Meter()
-    router = Router(settings)
     caller = ProviderCaller(settings)
-    attempts = Attempts(caller, router, Quotas(LocalLeases(cell)), meter, settings)
-    pipeline = Pipeline(cell, LocalRenderer(), router, attempts, meter, settings)
-    service = ModelManagerService(
-        catalog, pipeline, LocalScorer(), StatusBoard(cell, router, secrets_of(settings))
-    )
+    leases = LocalLeases(lambda: replica.snapshots.current, clock)
+    stages = Stages(caller, LocalRenderer(), catalog, leases, LocalSource(catalog), LocalScorer())
+    replica = Replica(settings, stages, clock)
+    await catalog.open()
+    await replica.catch_up()
 
     async def metrics() -> bytes:
-        return meter.text()
+        return replica.meter.text()
 
     async def reports() -> bytes:
         return b"{}"
 
-    ingress = HttpIngress(
-        OpenAIApi(pipeline, cell),
-        Transcoder(service),
-        Authenticator(settings, secrets_of(settings)),
-        lambda: True,
-        metrics,
-        reports,
-        settings,
-    )
+    ingress = replica.ingress(lambda: True, metrics, reports)
     transport = httpx.ASGITransport(ingress)  # pyright: ignore[reportArgumentType]
     http = httpx.AsyncClient(transport=transport, base_url="http://service", timeout=30)
-    return LocalService(catalog, cell, router, pipeline, service, caller, meter, ingress, http)
+    return LocalService(catalog, replica, caller, ingress, http)

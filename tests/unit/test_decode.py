@@ -41,14 +41,6 @@ def test_what_is_unknown_waits_for_a_model_that_allows_it(value: Any) -> None:
     assert "model" not in decoded.body
 
 
-@pytest.mark.parametrize("timeout", ["²", "٣", "1e3", "-1", "0", " 1", "99999999"])
-def test_a_timeout_is_a_plain_number(timeout: str) -> None:
-    lines = {b"x-voyager-timeout-ms": timeout.encode("utf-8", "surrogateescape")}
-    request = HttpRequest("POST", "/v1/chat/completions", "", lines, orjson.dumps(CHAT))
-    with pytest.raises(InvalidArgument, match="x-voyager-timeout-ms"):
-        decode(request, Operation.CHAT)
-
-
 @given(JSON)
 def test_any_json_is_a_request_or_an_error_of_ours(value: Any) -> None:
     for operation in Operation:
@@ -72,17 +64,6 @@ def test_variables_nested_too_deeply_are_refused_by_name() -> None:
     body = {"model": "prompt:greet", "variables": {"x": deep}}
     with pytest.raises(InvalidArgument, match="variables: must not be nested"):
         decode(http(body), Operation.CHAT)
-
-
-def test_headers_that_count() -> None:
-    decoded = decode(
-        http(CHAT, x_session_id="s", x_trace_id="t", x_voyager_timeout_ms="1500"), Operation.CHAT
-    )
-    assert (decoded.session, decoded.trace_id, decoded.timeout_s) == ("s", "t", 1.5)
-    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    assert decode(http(CHAT, traceparent=parent), Operation.CHAT).trace_id == parent[3:35]
-    with pytest.raises(InvalidArgument, match="x-voyager-timeout-ms"):
-        decode(http(CHAT, x_voyager_timeout_ms="soon"), Operation.CHAT)
 
 
 def test_string_parameters_get_their_types() -> None:

@@ -81,8 +81,8 @@ async def test_wrong_keys_do_not_read_the_secret_each_time(
 async def test_a_scheme_has_no_case(secret: Path, header: str) -> None:
     settings = Settings(api_key=SecretRef(name="clients", key="key"))
     authenticator = Authenticator(settings, Secrets(MountedFiles(secret.parents[1])))
-    assert (await authenticator.identify(header, "ada")).author == "ada"
-    assert (await authenticator.identify_call([("authorization", header)])).author == "anonymous"
+    assert (await authenticator.identify(header, "ada")).subject == "ada"
+    assert (await authenticator.identify_call([("authorization", header)])).subject == "anonymous"
 
 
 @pytest.mark.parametrize(

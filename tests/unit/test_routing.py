@@ -1,4 +1,4 @@
-"""Pure decisions of routing: policies, health, retries, quotas."""
+"""Pure decisions of routing: policies, retries, quotas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voyager_llm.domain.health import EndpointHealth, Phase
 from voyager_llm.domain.policies import ORDERS, Candidate, sticky, weighted
 from voyager_llm.domain.quota import ModelQuota, SlidingWindow
 from voyager_llm.domain.retry import RetryBudget, backoff_s, full_jitter
@@ -76,69 +75,6 @@ def test_a_session_stays_and_only_the_lost_share_moves(session: str) -> None:
     assert sticky(list(reversed(five)), session, rng)[0].name == first
     others = [c for c in five if c.name != ("a" if first != "a" else "b")]
     assert sticky(others, session, rng)[0].name == first
-
-
-def failed(health: EndpointHealth, now: float, times: int = 1) -> None:
-    for _ in range(times):
-        health.start(now)
-        health.failed(now, "boom")
-        health.release()
-
-
-def test_the_breaker_opens_half_opens_and_closes() -> None:
-    health = EndpointHealth()
-    assert health.phase(0) is Phase.PENDING
-    failed(health, 10, 4)
-    assert health.admits(10)
-    assert health.phase(10) is Phase.DEGRADED
-    failed(health, 10)
-    assert not health.admits(10.1)
-    assert health.phase(10.1) is Phase.UNAVAILABLE
-    later = 10 + health.wait(10) + 0.01
-    assert health.admits(later)
-    health.start(later)
-    assert not health.admits(later), "one trial at a time"
-    health.succeeded(later, 0.2)
-    health.release()
-    assert health.admits(later)
-    assert health.phase(later) is Phase.READY
-
-
-def test_a_failed_trial_doubles_the_ejection() -> None:
-    health = EndpointHealth()
-    failed(health, 10, 5)
-    first = health.wait(10)
-    later = 10 + first + 0.01
-    failed(health, later)
-    assert health.wait(later) == pytest.approx(2 * first)
-
-
-def test_retry_after_keeps_calls_away() -> None:
-    health = EndpointHealth()
-    health.start(1)
-    health.limited(1, 7)
-    health.release()
-    assert not health.admits(7.9)
-    assert health.admits(8.1)
-
-
-def test_an_abandoned_trial_lets_the_next_one_in() -> None:
-    health = EndpointHealth()
-    failed(health, 10, 5)
-    later = 10 + health.wait(10) + 0.01
-    health.start(later)
-    health.release()
-    assert health.admits(later)
-
-
-def test_a_slow_answer_counts_at_once_and_fades() -> None:
-    health = EndpointHealth()
-    for latency in (0.1, 2.0):
-        health.start(1)
-        health.succeeded(1, latency)
-        health.release()
-    assert health.latency_s == 2.0
-    assert health.load(100) < health.load(1)
 
 
 @given(st.floats(0, 1), st.integers(1, 2000))

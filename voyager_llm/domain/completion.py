@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from voyager_llm.domain.endpoint import Endpoint, Price
@@ -44,11 +45,6 @@ class CompletionRequest:
     stream: bool = False
     # Whether the client asked for usage at the end of a stream.
     include_usage: bool = False
-    # Requests of one session go to one model under the policy `sticky`.
-    session: str = ""
-    trace_id: str = ""
-    # Seconds; 0: the route's or the service's default.
-    timeout_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +65,10 @@ class Usage:
 
     def cost(self, price: Price) -> Decimal:
         """In the price's currency: fresh input, cached input and output tokens, each at its price."""
+        cached = min(self.cached_input_tokens, self.input_tokens)
         return (
-            (self.input_tokens - self.cached_input_tokens) * price.input
-            + self.cached_input_tokens * price.cached_input
+            (self.input_tokens - cached) * price.input
+            + cached * price.cached_input
             + self.output_tokens * price.output
         )
 
@@ -110,17 +107,57 @@ class StreamEnd:
     error: VoyagerError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What the pipeline returns. ``body`` is the answer in OpenAI's shape."""
+class Reason(StrEnum):
+    """Why an attempt was made."""
 
-    body: bytes
+    FIRST = "first"
+    # The same endpoint once more.
+    REPEAT = "repeat"
+    # Another endpoint, after a failure.
+    FALLBACK = "fallback"
+    # Another endpoint beside one that is late.
+    HEDGE = "hedge"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt that is over. ``outcome`` is "ok" or the code of the error that ``message`` tells."""
+
     model: str
-    model_used: str
-    usage: Usage
-    cost: Decimal
-    attempts: int
+    # Names the endpoint: `Endpoint.key`.
+    endpoint: str
+    reason: Reason
+    outcome: str
+    message: str
     duration_s: float
-    trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a request came to, however it ended: what is counted, logged and told to the client.
+
+    ``outcome`` is "ok" or an error's code. ``model`` is the one that answered, else the last that was tried,
+    else the one that was asked for; ``route`` the route that chose it. Either may be empty."""
+
+    outcome: str
+    route: str = ""
+    model: str = ""
+    # The provider's name of the model.
+    model_used: str = ""
+    usage: Usage = Usage()
+    # In the currency of the model's price.
+    cost: Decimal = Decimal(0)
+    attempts: tuple[Tried, ...] = ()
+    duration_s: float = 0.0
+    # Until a stream began; 0 for a whole answer.
+    first_block_s: float = 0.0
     prompt_name: str = ""
     prompt_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer in OpenAI's shape, and what it came to."""
+
+    body: bytes
+    account: Account

@@ -1,7 +1,7 @@
-"""Health of one endpoint, from what its calls and probes showed: latency, availability, breaker.
+"""Health of one endpoint for one operation, from what its calls and probes showed.
 
-Pure decisions over a clock that the caller passes in (seconds, monotonic). One instance an endpoint and
-router replica; used by `deployments/router.py`.
+Pure decisions over a clock that the caller passes in (seconds, monotonic). Which failure says what stands in
+`judgement.py`. Kept by `deployments/request/endpoints.py`; a call ends on the object on which it started.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+
+from voyager_llm.domain.retry import RetryBudget
 
 
 class Phase(StrEnum):
@@ -22,102 +24,189 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HealthPolicy:
-    """When an endpoint is ejected, and for how long."""
+    """When calls stay away from an endpoint, and for how long. Times in seconds."""
 
-    consecutive_failures: int = 5
-    # Ejected when this share of at least `min_samples` recent attempts failed.
-    failure_share: float = 0.5
-    min_samples: int = 20
-    base_ejection_s: float = 2.0
-    max_ejection_s: float = 60.0
+    # Failed connections in a row after which nobody is sent there.
+    connections: int = 5
+    # Witnessed faults in a row after which it is asked after the others.
+    faults: int = 3
+    base_pause_s: float = 2.0
+    max_pause_s: float = 60.0
+    # Pause after a limit that came without a hint; doubles as the others do.
+    limit_pause_s: float = 1.0
     # Half-life of what is remembered of successes and failures.
     memory_s: float = 30.0
     # Decay of the peak-EWMA latency.
     latency_decay_s: float = 10.0
+    # Half-life of the longest time that an answer took to begin.
+    longest_memory_s: float = 300.0
+    # Repeats at the same endpoint, as a share of its calls.
+    repeats: float = 0.2
 
 
 DEFAULT_POLICY = HealthPolicy()
 
 
+class Pause:
+    """Keeps calls away after failures in a row, twice as long each time; then one call is the trial."""
+
+    __slots__ = ("_base_s", "_max_s", "_row", "_threshold", "_trips", "trial", "until")
+
+    def __init__(self, threshold: int, base_s: float, max_s: float) -> None:
+        self._threshold = threshold
+        self._base_s = base_s
+        self._max_s = max_s
+        self._row = 0
+        self._trips = 0
+        self.trial: Trial | None = None
+        self.until = 0.0
+
+    def is_over(self, now: float) -> bool:
+        """Whether calls may go there: no pause, or one that is over and whose trial has not begun."""
+        return now >= self.until and self.trial is None
+
+    def start(self, now: float) -> Trial | None:
+        """A call begins: the trial, where one is due."""
+        if not self._trips or self.trial is not None or now < self.until:
+            return None
+        self.trial = Trial(self)
+        return self.trial
+
+    def failed(self, now: float) -> None:
+        self._row += 1
+        if self._trips or self._row >= self._threshold:
+            self.until = now + min(self._max_s, self._base_s * 2.0 ** min(self._trips, 10))
+            self._trips += 1
+
+    def extend(self, until: float) -> None:
+        """Keep calls away at least so long, by the provider's own word."""
+        self.until = max(self.until, until)
+        self._trips = max(self._trips, 1)
+
+    def succeeded(self) -> None:
+        self._row = 0
+        self._trips = 0
+        self.until = 0.0
+        self.trial = None
+
+
+class Trial:
+    """The one call that decides whether a pause goes on. Others stay away until it is over."""
+
+    __slots__ = ("_pause",)
+
+    def __init__(self, pause: Pause) -> None:
+        self._pause = pause
+
+    def over(self) -> None:
+        """With a verdict or without one (the client went away, or was wrong)."""
+        if self._pause.trial is self:
+            self._pause.trial = None
+
+
 class EndpointHealth:
-    """Circuit breaker (closed, open, half-open), peak-EWMA latency and availability of one endpoint."""
+    """May it be asked, may it be asked first, how long does it take, how did it fare."""
 
     __slots__ = (
-        "_decayed_at", "_failures", "_half_open", "_open_until", "_policy", "_row", "_successes",
-        "_trips", "cooldown_until", "in_flight", "last_seen", "latency_s", "message",
+        "_decayed_at", "_down", "_failures", "_limit", "_longest", "_longest_at", "_policy", "_row",
+        "_successes", "_suspect", "cooldown_until", "in_flight", "last_seen", "latency_s", "message",
+        "repeats",
     )  # fmt: skip
 
     def __init__(self, policy: HealthPolicy = DEFAULT_POLICY) -> None:
         self._policy = policy
+        self._down = Pause(policy.connections, policy.base_pause_s, policy.max_pause_s)
+        self._suspect = Pause(policy.faults, policy.base_pause_s, policy.max_pause_s)
+        self._limit = Pause(1, policy.limit_pause_s, policy.max_pause_s)
         self._successes = 0.0
         self._failures = 0.0
         self._row = 0
-        self._trips = 0
-        self._open_until = 0.0
-        self._half_open = False
         self._decayed_at = 0.0
+        # Longest seconds until a whole answer, and until a stream began; each with its time.
+        self._longest = [0.0, 0.0]
+        self._longest_at = [0.0, 0.0]
         self.cooldown_until = 0.0
         self.in_flight = 0
         self.latency_s = 0.0
         # Monotonic time of the last result; 0: none yet.
         self.last_seen = 0.0
         self.message = ""
+        self.repeats = RetryBudget(policy.repeats)
 
     def admits(self, now: float) -> bool:
-        """Whether a call may go there: closed, or half-open with no trial under way."""
-        if now < self.cooldown_until or now < self._open_until:
-            return False
-        return not (self._trips and self._half_open)
+        """Whether a call may go there at all."""
+        return now >= self.cooldown_until and self._down.is_over(now)
 
-    def start(self, now: float) -> None:
-        """A call begins. After an ejection the first one is the trial that decides."""
+    def is_suspect(self, now: float) -> bool:
+        """Whether others are asked first."""
+        return not (self._suspect.is_over(now) and self._limit.is_over(now))
+
+    def start(self, now: float) -> list[Trial]:
+        """A call begins. Returns what it is the trial of, for `release`."""
         self.in_flight += 1
-        if self._trips and now >= self._open_until:
-            self._half_open = True
+        self.repeats.deposit()
+        pauses = (self._down, self._suspect, self._limit)
+        return [trial for pause in pauses if (trial := pause.start(now)) is not None]
 
-    def release(self) -> None:
-        """The call is over, with a verdict or without one (the client went away, or was wrong)."""
+    def release(self, trials: list[Trial]) -> None:
+        """The call is over, with a verdict or without one."""
         self.in_flight -= 1
-        self._half_open = False
+        for trial in trials:
+            trial.over()
 
-    def succeeded(self, now: float, latency_s: float) -> None:
-        """The endpoint answered, or its stream began; the breaker closes."""
+    def began(self, now: float, latency_s: float, *, stream: bool) -> None:
+        """An answer came, or a stream began: the endpoint can be reached and is not at its limit."""
+        self._down.succeeded()
+        self._limit.succeeded()
+        self._observe(now, latency_s)
+        if latency_s >= self.usual_s(now, stream=stream):
+            self._longest[stream] = latency_s
+            self._longest_at[stream] = now
+
+    def succeeded(self, now: float) -> None:
+        """An answer or a stream came to its proper end."""
         self._note(now)
         self._successes += 1
         self._row = 0
-        self._trips = 0
-        self._open_until = 0.0
+        self._suspect.succeeded()
         self.message = ""
-        self._observe(now, latency_s)
 
-    def failed(self, now: float, message: str, retry_after_s: float = 0.0) -> None:
-        """A call failed by the endpoint's fault. ``retry_after_s`` keeps calls away that long."""
+    def failed(self, now: float, message: str) -> None:
+        """An attempt failed, as people are shown it; calls stay away by the methods below alone."""
         self._note(now)
-        trial = bool(self._trips)
         self._failures += 1
         self._row += 1
         self.message = message
-        total = self._failures + self._successes
-        share = total >= self._policy.min_samples and self._failures / total >= self._policy.failure_share
-        if trial or share or self._row >= self._policy.consecutive_failures:
-            self._trip(now)
-        self.cool_down(now, retry_after_s)
 
-    def cool_down(self, now: float, retry_after_s: float) -> None:
-        """Keep calls away for the time that the provider asked for."""
-        if retry_after_s > 0:
-            self.cooldown_until = max(
-                self.cooldown_until, now + min(retry_after_s, self._policy.max_ejection_s)
-            )
+    def unreachable(self, now: float) -> None:
+        """No connection could be made."""
+        self._down.failed(now)
 
-    def limited(self, now: float, retry_after_s: float) -> None:
-        """The provider said 429: it is alive, but calls stay away for a while."""
-        self._note(now)
-        self.cool_down(now, retry_after_s or 1.0)
+    def suspect(self, now: float, hint_s: float = 0.0) -> None:
+        """It is at fault, as far as can be told. ``hint_s``: for how long, by its own word."""
+        self._suspect.failed(now)
+        if hint_s > 0:
+            self._suspect.extend(now + min(hint_s, self._policy.max_pause_s))
+
+    def limited(self, now: float, hint_s: float) -> None:
+        """The provider's limit is reached. With a hint nobody is sent there until then; without one it is
+        asked after the others, ever longer while that goes on."""
+        if hint_s > 0:
+            until = now + min(hint_s, self._policy.max_pause_s)
+            self.cooldown_until = max(self.cooldown_until, until)
+        else:
+            self._limit.failed(now)
 
     def wait(self, now: float) -> float:
         """Seconds until a call may be admitted."""
-        return max(0.0, self.cooldown_until - now, self._open_until - now)
+        return max(0.0, self.cooldown_until - now, self._down.until - now)
+
+    def usual_s(self, now: float, *, stream: bool) -> float:
+        """The longest that an answer took lately to come, or a stream to begin; 0: not known."""
+        longest = self._longest[stream]
+        if not longest:
+            return 0.0
+        return float(longest * 0.5 ** ((now - self._longest_at[stream]) / self._policy.longest_memory_s))
 
     def load(self, now: float) -> float:
         """Peak-EWMA cost: expected seconds until an answer, given the calls in flight."""
@@ -132,9 +221,9 @@ class EndpointHealth:
     def phase(self, now: float) -> Phase:
         if not self.last_seen:
             return Phase.PENDING
-        if now < self._open_until or self._trips:
+        if not self._down.is_over(now) or self._row >= self._policy.connections:
             return Phase.UNAVAILABLE
-        if now < self.cooldown_until or self._row:
+        if now < self.cooldown_until or self._row or self.is_suspect(now):
             return Phase.DEGRADED
         return Phase.READY
 
@@ -153,8 +242,3 @@ class EndpointHealth:
             weight = math.exp(-max(0.0, now - self._decayed_at) / self._policy.latency_decay_s)
             self.latency_s = self.latency_s * weight + latency_s * (1 - weight)
         self._decayed_at = now
-
-    def _trip(self, now: float) -> None:
-        ejection = self._policy.base_ejection_s * 2 ** min(self._trips, 10)
-        self._open_until = now + min(ejection, self._policy.max_ejection_s)
-        self._trips += 1

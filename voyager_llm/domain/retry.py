@@ -1,44 +1,12 @@
-"""Whether, when and how often what failed is tried again.
+"""When and how often what failed is asked for again at the same endpoint.
 
-Used by `deployments/attempts.py`; the back-off of what runs for ever by the controller and the watch.
+Whether it may be, says `judgement.py`. Used by `deployments/request/`; the back-off of what runs for ever by
+the controller and the watch.
 """
 
 from __future__ import annotations
 
 import random
-
-from voyager_llm.errors import (
-    ContentPolicyRefused,
-    ContextWindowExceeded,
-    RateLimited,
-    Unavailable,
-    UpstreamInvalid,
-    UpstreamMisconfigured,
-    UpstreamTimeout,
-    VoyagerError,
-)
-
-# The endpoint is at fault: another one, or a later try, may well answer.
-_OUTAGES = (Unavailable, UpstreamInvalid, UpstreamTimeout, UpstreamMisconfigured, RateLimited)
-
-
-def is_outage(error: VoyagerError) -> bool:
-    """Whether the endpoint failed, as opposed to the request being wrong."""
-    return isinstance(error, _OUTAGES)
-
-
-def needs_larger_context(error: VoyagerError) -> bool:
-    return isinstance(error, ContextWindowExceeded)
-
-
-def needs_other_policy(error: VoyagerError) -> bool:
-    return isinstance(error, ContentPolicyRefused)
-
-
-def may_repeat(error: VoyagerError) -> bool:
-    """Whether the *same* endpoint may be asked again at once. A time-out would only burn the rest of
-    the deadline, a limit says when to come back, and wrong credentials stay wrong."""
-    return isinstance(error, (Unavailable, UpstreamInvalid))
 
 
 def full_jitter(attempt: int, base_s: float = 0.05, cap_s: float = 2.0) -> float:
@@ -58,10 +26,10 @@ def backoff_s(failures: int, base_s: float, cap_s: float) -> float:
 
 
 class RetryBudget:
-    """Retries are a share of the traffic: a provider that dies gets no storm on top.
+    """Repeats are a share of an endpoint's calls: one that fails gets no storm on top.
 
-    Every request pays in ``share``, every retry takes 1, and ``reserve`` lets a quiet service retry at
-    all (the token bucket of Finagle's RetryBudget)."""
+    Every call pays in ``share``, every repeat takes 1, and ``reserve`` lets a quiet endpoint be asked again
+    at all (the token bucket of Finagle's RetryBudget)."""
 
     __slots__ = ("_balance", "_cap", "_share")
 
@@ -74,7 +42,7 @@ class RetryBudget:
         self._balance = min(self._cap, self._balance + self._share)
 
     def withdraw(self) -> bool:
-        """Whether one more retry is allowed."""
+        """Whether one more repeat is allowed."""
         if self._balance < 1:
             return False
         self._balance -= 1

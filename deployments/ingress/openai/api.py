@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,13 +17,14 @@ from deployments.ingress.asgi import (
     send_block,
     start_events,
 )
-from deployments.ingress.openai.decode import decode
+from deployments.ingress.openai.decode import decode, user_of
 from deployments.ingress.status import openai_body
 from deployments.lanes.sse import DONE, frame
-from deployments.pipeline import Pipeline
-from voyager_llm.domain.completion import Completion
+from deployments.request.pipeline import Pipeline
+from voyager_llm.domain.completion import Account
 from voyager_llm.domain.operation import Operation
-from voyager_llm.errors import NotFound
+from voyager_llm.domain.request import RequestContext
+from voyager_llm.errors import NotFound, VoyagerError
 from voyager_llm.snapshot import SnapshotCell
 
 OPERATIONS = {
@@ -40,22 +41,25 @@ class OpenAIApi:
         self._pipeline = pipeline
         self._snapshots = snapshots
 
-    async def complete(self, request: HttpRequest, operation: Operation, send: Send) -> None:
+    async def complete(
+        self, request: HttpRequest, operation: Operation, ctx: RequestContext, send: Send
+    ) -> None:
         decoded = decode(request, operation)
-        if decoded.stream:
-            async with aclosing(await self._pipeline.stream(decoded)) as items:
-                await start_events(send, [(b"x-voyager-trace-id", decoded.trace_id.encode())])
-                async for item in items:
-                    if isinstance(item, bytes):
-                        await send_block(send, item)
-                    elif isinstance(item, Completion):
-                        await send_block(send, DONE)
-                    else:
-                        await send_block(send, frame(openai_body(item)))
-                await end_events(send)
-        else:
-            completion = await self._pipeline.complete(decoded)
-            await respond(send, 200, completion.body, _headers(completion))
+        if not ctx.session:
+            ctx = replace(ctx, session=user_of(decoded.body))
+        if not decoded.stream:
+            completion = await self._pipeline.complete(ctx, decoded)
+            await respond(send, 200, completion.body, _headers(ctx, completion.account))
+            return
+        async with await self._pipeline.open(ctx, decoded) as exchange:
+            await start_events(send, [_trace(ctx), (b"x-voyager-model", exchange.model.encode())])
+            try:
+                async for block in exchange:
+                    await send_block(send, block)
+                await send_block(send, DONE)
+            except VoyagerError as error:
+                await send_block(send, frame(openai_body(error)))
+            await end_events(send)
 
     def list_models(self) -> bytes:
         """Models, routes and prompts: whatever `model` may name."""
@@ -82,10 +86,14 @@ def _entry(name: str, owner: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": owner}
 
 
-def _headers(completion: Completion) -> list[Header]:
+def _trace(ctx: RequestContext) -> Header:
+    return b"x-voyager-trace-id", ctx.trace.id.encode("latin-1", "replace")
+
+
+def _headers(ctx: RequestContext, account: Account) -> list[Header]:
     return [
-        (b"x-voyager-model", completion.model.encode()),
-        (b"x-voyager-attempts", str(completion.attempts).encode()),
-        (b"x-voyager-cost", format(completion.cost, "f").encode()),
-        (b"x-voyager-trace-id", completion.trace_id.encode("latin-1", "replace")),
+        (b"x-voyager-model", account.model.encode()),
+        (b"x-voyager-attempts", str(len(account.attempts)).encode()),
+        (b"x-voyager-cost", format(account.cost, "f").encode()),
+        _trace(ctx),
     ]

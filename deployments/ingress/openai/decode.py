@@ -5,9 +5,7 @@ A body holds parameters of its operation and nothing else (`voyager_llm/domain/p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from os import urandom
 from typing import Any, cast
 
 import orjson
@@ -20,7 +18,6 @@ from voyager_llm.domain.parameters import check
 from voyager_llm.errors import InvalidArgument
 
 _PROMPT = "prompt:"
-_MAX_TIMEOUT_MS = 3_600_000
 
 # Of lists whose every entry is translated for some providers: one request must not hold up the others.
 _MAX_MESSAGES = 4096
@@ -57,9 +54,6 @@ def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
         prompt=prompt,
         stream=bool(stream) and operation is not Operation.EMBEDDINGS,
         include_usage=bool(options.get("include_usage")),
-        session=request.header(b"x-session-id") or _text(body.get("user")),
-        trace_id=trace_id(request),
-        timeout_s=timeout_s(request),
     )
 
 
@@ -79,24 +73,10 @@ def prompt_call(model: str, variables: object) -> PromptCall:
     return PromptCall(name, version, cast("dict[str, Any]", variables))
 
 
-def timeout_s(request: HttpRequest) -> float:
-    """The client's own deadline (``x-voyager-timeout-ms``) in seconds; 0 without one."""
-    given = request.header(b"x-voyager-timeout-ms")
-    if not given:
-        return 0.0
-    # In ASCII alone: "²" is a digit to Python, and no number.
-    if not re.fullmatch("[0-9]{1,7}", given) or not 1 <= int(given) <= _MAX_TIMEOUT_MS:
-        raise InvalidArgument(f"must be from 1 to {_MAX_TIMEOUT_MS}", "x-voyager-timeout-ms")
-    return int(given) / 1000
-
-
-def trace_id(request: HttpRequest) -> str:
-    """The caller's trace: ``x-trace-id``, else W3C's ``traceparent``, else a new one."""
-    given = request.header(b"x-trace-id")
-    if given and len(given) <= 128 and given.isprintable():
-        return given
-    parts = request.header(b"traceparent").split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else urandom(16).hex()
+def user_of(body: Mapping[str, Any]) -> str:
+    """OpenAI's ``user``: whose requests belong together, where no session is named."""
+    user = body.get("user")
+    return user if isinstance(user, str) else ""
 
 
 def read_object(body: bytes, most_values: int = _MAX_VALUES) -> dict[str, Any]:
@@ -203,7 +183,3 @@ _CHECKS: dict[Operation, Callable[[Mapping[str, Any], bool], None]] = {
     Operation.TEXT: _check_text,
     Operation.EMBEDDINGS: _check_embeddings,
 }
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -8,7 +8,7 @@ names of the .proto files. One parity test holds this and Envoy to the same answ
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -29,15 +29,15 @@ from deployments.ingress.asgi import (
     send_block,
     start_events,
 )
-from deployments.ingress.identity import Identity
 from deployments.ingress.openai.decode import read_object
 from deployments.ingress.rpc.service import ModelManagerService
 from deployments.ingress.status import rest_body
 from deployments.lanes.sse import frame
+from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import InvalidArgument, NotFound, VoyagerError
 from voyager_llm.v1 import model_manager_pb2
 
-Handler = Callable[[Any, Identity], Awaitable[Any]]
+Handler = Callable[[Any, RequestContext], Any]
 
 # Of a body; protobuf's JSON mapping takes some microseconds for each.
 _MAX_VALUES = 30_000
@@ -66,15 +66,15 @@ class Transcoder:
         methods = model_manager_pb2.DESCRIPTOR.services_by_name["ModelManager"].methods
         self._bindings = [_binding(method, service) for method in methods]
 
-    async def serve(self, request: HttpRequest, who: Identity, send: Send) -> None:
+    async def serve(self, request: HttpRequest, ctx: RequestContext, send: Send) -> None:
         """Answer one request. Raises any `VoyagerError` before the answer has begun."""
         binding, captured = self._find(request)
         message = _message(binding, request, captured)
-        result = await binding.handler(message, who)
+        result = binding.handler(message, ctx)
         if binding.streams:
             await _stream(result, send)
         else:
-            await respond(send, binding.success, _json(result))
+            await respond(send, binding.success, _json(await result))
 
     def _find(self, request: HttpRequest) -> tuple[_Binding, Mapping[str, str]]:
         allowed: set[str] = set()
@@ -150,7 +150,9 @@ def _json(message: Message) -> bytes:
 
 async def _stream(messages: AsyncGenerator[Message], send: Send) -> None:
     async with aclosing(messages) as stream:
+        first = await anext(stream)
         await start_events(send)
+        await send_block(send, frame(_json(first)))
         try:
             async for message in stream:
                 await send_block(send, frame(_json(message)))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from os import urandom
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from deployments.ingress.identity import Identity
 from deployments.ingress.openai.decode import check_shape, prompt_call
 from deployments.lanes.sse import EventSplitter
-from deployments.pipeline import Pipeline
-from voyager_llm.domain.completion import Completion, CompletionRequest, PromptCall
+from deployments.request.pipeline import Pipeline
+from voyager_llm.domain.completion import Account, CompletionRequest, PromptCall
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, REQUESTED, check
+from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import InvalidArgument, UpstreamInvalid
 from voyager_llm.v1 import completions_pb2 as pb
 from voyager_llm.v1 import evaluations_pb2
@@ -31,40 +30,51 @@ class CompletionRpcs:
     _pipeline: Pipeline
 
     async def GenerateCompletion(
-        self, request: pb.GenerateCompletionRequest, who: Identity
+        self, request: pb.GenerateCompletionRequest, ctx: RequestContext
     ) -> pb.GenerateCompletionResponse:
-        decoded = decode(request, stream=False)
-        completion = await self._pipeline.complete(decoded)
+        ctx = _named(ctx, request)
+        completion = await self._pipeline.complete(ctx, decode(request, stream=False))
         text, finish = _answer(completion.body)
         response = pb.GenerateCompletionResponse(
-            completion=text, metadata=_metadata(completion, finish), usage=_usage(completion)
+            completion=text,
+            metadata=_metadata(ctx, completion.account, finish),
+            usage=_usage(completion.account),
         )
         if request.trace_id:
             response.trace_id = request.trace_id
         return response
 
     async def StreamCompletion(
-        self, request: pb.GenerateCompletionRequest, who: Identity
+        self, request: pb.GenerateCompletionRequest, ctx: RequestContext
     ) -> AsyncGenerator[pb.StreamCompletionResponse]:
         """Raises before the first message while another endpoint may still be tried, and whatever
         ends the stream early after it."""
-        return self._messages(await self._pipeline.stream(decode(request, stream=True)))
-
-    async def _messages(self, items: AsyncGenerator[Any]) -> AsyncGenerator[pb.StreamCompletionResponse]:
+        ctx = _named(ctx, request)
         finish = ""
         splitter = EventSplitter()
-        async with aclosing(items) as stream:
-            async for item in stream:
-                if isinstance(item, bytes):
-                    for payload in splitter.feed(item):
-                        delta, reason = _delta(payload)
-                        finish = reason or finish
-                        if delta:
-                            yield pb.StreamCompletionResponse(delta=delta)
-                elif isinstance(item, Completion):
-                    yield pb.StreamCompletionResponse(metadata=_metadata(item, finish), usage=_usage(item))
-                else:
-                    raise item
+        async with await self._pipeline.open(ctx, decode(request, stream=True)) as exchange:
+            async for block in exchange:
+                for payload in splitter.feed(block):
+                    delta, reason = _delta(payload)
+                    finish = reason or finish
+                    if delta:
+                        yield pb.StreamCompletionResponse(delta=delta)
+        account = exchange.account
+        yield pb.StreamCompletionResponse(metadata=_metadata(ctx, account, finish), usage=_usage(account))
+
+
+def _named(ctx: RequestContext, request: pb.GenerateCompletionRequest) -> RequestContext:
+    """The context with what the message itself says: it wins over the call's metadata."""
+    if len(request.trace_id) > _MAX_TRACE_ID or not request.trace_id.isprintable():
+        raise InvalidArgument(f"must be at most {_MAX_TRACE_ID} printable characters", "trace_id")
+    if not request.trace_id and not request.metadata:
+        return ctx
+    return replace(
+        ctx,
+        trace=replace(ctx.trace, id=request.trace_id or ctx.trace.id),
+        session=request.metadata.get("session_id", ctx.session),
+        tags=dict(request.metadata),
+    )
 
 
 def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> CompletionRequest:
@@ -88,8 +98,6 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
     if not messages and prompt is None:
         raise InvalidArgument("give prompt, messages or prompt_ref", "prompt")
     parameters = _parameters(request.parameters)
-    if len(request.trace_id) > _MAX_TRACE_ID or not request.trace_id.isprintable():
-        raise InvalidArgument(f"must be at most {_MAX_TRACE_ID} printable characters", "trace_id")
     body = {**parameters, "messages": messages}
     check_shape(Operation.CHAT, body, has_prompt=prompt is not None)
     return CompletionRequest(
@@ -99,8 +107,6 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
         further=_further(parameters),
         prompt=prompt,
         stream=stream,
-        session=request.metadata.get("session_id", ""),
-        trace_id=request.trace_id or urandom(16).hex(),
     )
 
 
@@ -146,28 +152,28 @@ def _delta(payload: bytes) -> tuple[str, str]:
     return delta.get("content") or "", choices[0].get("finish_reason") or ""
 
 
-def _metadata(completion: Completion, finish: str) -> pb.CompletionMetadata:
+def _metadata(ctx: RequestContext, account: Account, finish: str) -> pb.CompletionMetadata:
     metadata = pb.CompletionMetadata(
-        model_used=completion.model_used,
-        completion_time_ms=round(completion.duration_s * 1000),
-        trace_id=completion.trace_id,
+        model_used=account.model_used,
+        completion_time_ms=round(account.duration_s * 1000),
+        trace_id=ctx.trace.id,
         finish_reason=finish,
-        model=completion.model,
-        attempts=completion.attempts,
+        model=account.model,
+        attempts=len(account.attempts),
     )
-    if completion.prompt_name:
+    if account.prompt_name:
         metadata.prompt.CopyFrom(
-            evaluations_pb2.PromptReference(name=completion.prompt_name, version=completion.prompt_version)
+            evaluations_pb2.PromptReference(name=account.prompt_name, version=account.prompt_version)
         )
     return metadata
 
 
-def _usage(completion: Completion) -> pb.UsageStatistics:
-    usage = completion.usage
+def _usage(account: Account) -> pb.UsageStatistics:
+    usage = account.usage
     statistics = pb.UsageStatistics(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        total_cost=float(completion.cost),
+        total_cost=float(account.cost),
     )
     if usage.cached_input_tokens:
         statistics.cached_input_tokens = usage.cached_input_tokens

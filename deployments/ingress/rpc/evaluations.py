@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from deployments.ingress.identity import Identity
 from deployments.ingress.rpc.codec import (
     document_of,
     mask_of,
@@ -13,6 +12,7 @@ from deployments.ingress.rpc.codec import (
     page_token,
 )
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import InvalidArgument
 from voyager_llm.ports import Definitions, Scorer
 from voyager_llm.v1 import evaluations_pb2 as pb
@@ -27,39 +27,41 @@ class EvaluationRpcs:
     _scorer: Scorer
 
     async def CreateEvaluation(
-        self, request: pb.CreateEvaluationRequest, who: Identity
+        self, request: pb.CreateEvaluationRequest, ctx: RequestContext
     ) -> pb.CreateEvaluationResponse:
-        record = await self._definitions.create(Kind.EVALUATION, document_of(request.evaluation), who.author)
+        record = await self._definitions.create(
+            Kind.EVALUATION, document_of(request.evaluation), ctx.principal.subject
+        )
         return pb.CreateEvaluationResponse(evaluation=message_of(record, pb.Evaluation))
 
     async def GetEvaluation(
-        self, request: pb.GetEvaluationRequest, who: Identity
+        self, request: pb.GetEvaluationRequest, ctx: RequestContext
     ) -> pb.GetEvaluationResponse:
         name = named(request.name, Kind.EVALUATION)
         record = await self._definitions.get(Kind.EVALUATION, name, request.revision)
         return pb.GetEvaluationResponse(evaluation=message_of(record, pb.Evaluation))
 
     async def UpdateEvaluation(
-        self, request: pb.UpdateEvaluationRequest, who: Identity
+        self, request: pb.UpdateEvaluationRequest, ctx: RequestContext
     ) -> pb.UpdateEvaluationResponse:
         record = await self._definitions.update(
             Kind.EVALUATION,
             named(request.name, Kind.EVALUATION),
             document_of(request.evaluation),
-            who.author,
+            ctx.principal.subject,
             mask_of(request.update_mask),
             request.etag,
         )
         return pb.UpdateEvaluationResponse(evaluation=message_of(record, pb.Evaluation))
 
     async def DeleteEvaluation(
-        self, request: pb.DeleteEvaluationRequest, who: Identity
+        self, request: pb.DeleteEvaluationRequest, ctx: RequestContext
     ) -> pb.DeleteEvaluationResponse:
         await self._definitions.delete(Kind.EVALUATION, named(request.name, Kind.EVALUATION), request.etag)
         return pb.DeleteEvaluationResponse(name=request.name)
 
     async def ListEvaluations(
-        self, request: pb.ListEvaluationsRequest, who: Identity
+        self, request: pb.ListEvaluationsRequest, ctx: RequestContext
     ) -> pb.ListEvaluationsResponse:
         size = page_size(request.page_size)
         records = await self._definitions.page(Kind.EVALUATION, page_start(request.page_token), size)
@@ -68,7 +70,9 @@ class EvaluationRpcs:
             next_page_token=page_token(records, size),
         )
 
-    async def ScoreOutputs(self, request: pb.ScoreOutputsRequest, who: Identity) -> pb.ScoreOutputsResponse:
+    async def ScoreOutputs(
+        self, request: pb.ScoreOutputsRequest, ctx: RequestContext
+    ) -> pb.ScoreOutputsResponse:
         if not request.pairs or not request.metrics:
             field = "metrics" if request.pairs else "pairs"
             raise InvalidArgument("must not be empty", field)

@@ -7,6 +7,7 @@ are set on the context instead of raised: Serve would log a stack trace for each
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
@@ -15,9 +16,11 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from ray.serve.grpc_util import RayServegRPCContext
 
-from deployments.ingress.identity import Authenticator, Identity
+from deployments.ingress.context import context_of
+from deployments.ingress.identity import Authenticator, texts
 from deployments.ingress.rpc.service import ModelManagerService
 from deployments.ingress.status import grpc_code, trailers
+from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import public
 from voyager_llm.v1 import completions_pb2, evaluations_pb2, models_pb2, prompts_pb2, routes_pb2
 
@@ -41,19 +44,24 @@ class GrpcMethods:
 
     async def _unary(
         self,
-        method: Callable[[Req, Identity], Awaitable[Res]],
+        method: Callable[[Req, RequestContext], Awaitable[Res]],
         request: Req,
         context: Context,
         empty: type[Res],
     ) -> Res:
         try:
-            return await method(request, await self._identify(context))
+            return await method(request, await self._context(context))
         except Exception as error:
             _fail(context, error)
             return empty()
 
-    async def _identify(self, context: Context) -> Identity:
-        return await self.authenticator.identify_call(context.invocation_metadata())
+    async def _context(self, call: Context) -> RequestContext:
+        arrived = time.monotonic()
+        metadata = texts(call.invocation_metadata())
+        principal = await self.authenticator.identify(
+            metadata.get("authorization", ""), metadata.get("x-voyager-user", "")
+        )
+        return context_of(lambda name: metadata.get(name, ""), principal, arrived)
 
     async def CreateModel(
         self, request: models_pb2.CreateModelRequest, grpc_context: Context
@@ -242,8 +250,8 @@ class GrpcMethods:
         self, request: completions_pb2.GenerateCompletionRequest, grpc_context: Context
     ) -> AsyncGenerator[completions_pb2.StreamCompletionResponse]:
         try:
-            who = await self._identify(grpc_context)
-            async with aclosing(await self.service.StreamCompletion(request, who)) as messages:
+            ctx = await self._context(grpc_context)
+            async with aclosing(self.service.StreamCompletion(request, ctx)) as messages:
                 async for message in messages:
                     yield message
         except Exception as error:

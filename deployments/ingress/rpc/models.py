@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from google.protobuf.json_format import ParseDict
 
-from deployments.ingress.identity import Identity
 from deployments.ingress.rpc.codec import (
     document_of,
     mask_of,
@@ -18,6 +17,7 @@ from deployments.ingress.rpc.codec import (
 )
 from deployments.status_board import StatusBoard
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.request import RequestContext
 from voyager_llm.ports import Definitions
 from voyager_llm.store.contract import Record
 from voyager_llm.v1 import models_pb2 as pb
@@ -29,8 +29,10 @@ class ModelRpcs:
     _definitions: Definitions
     _statuses: StatusBoard
 
-    async def CreateModel(self, request: pb.CreateModelRequest, who: Identity) -> pb.CreateModelResponse:
-        record = await self._definitions.create(Kind.MODEL, document_of(request), who.author)
+    async def CreateModel(
+        self, request: pb.CreateModelRequest, ctx: RequestContext
+    ) -> pb.CreateModelResponse:
+        record = await self._definitions.create(Kind.MODEL, document_of(request), ctx.principal.subject)
         fields = {
             "model_id": record.id,
             "name": record.name,
@@ -39,27 +41,31 @@ class ModelRpcs:
         }
         return ParseDict(fields, pb.CreateModelResponse())
 
-    async def GetModel(self, request: pb.GetModelRequest, who: Identity) -> pb.GetModelResponse:
+    async def GetModel(self, request: pb.GetModelRequest, ctx: RequestContext) -> pb.GetModelResponse:
         name = named(request.name, Kind.MODEL)
         record = await self._definitions.get(Kind.MODEL, name, request.revision)
         return pb.GetModelResponse(model=self._model(record))
 
-    async def UpdateModel(self, request: pb.UpdateModelRequest, who: Identity) -> pb.UpdateModelResponse:
+    async def UpdateModel(
+        self, request: pb.UpdateModelRequest, ctx: RequestContext
+    ) -> pb.UpdateModelResponse:
         record = await self._definitions.update(
             Kind.MODEL,
             named(request.name, Kind.MODEL),
             document_of(request.model),
-            who.author,
+            ctx.principal.subject,
             mask_of(request.update_mask),
             request.etag,
         )
         return pb.UpdateModelResponse(model=self._model(record))
 
-    async def DeleteModel(self, request: pb.DeleteModelRequest, who: Identity) -> pb.DeleteModelResponse:
+    async def DeleteModel(
+        self, request: pb.DeleteModelRequest, ctx: RequestContext
+    ) -> pb.DeleteModelResponse:
         await self._definitions.delete(Kind.MODEL, named(request.name, Kind.MODEL), request.etag)
         return pb.DeleteModelResponse(name=request.name)
 
-    async def ListModels(self, request: pb.ListModelsRequest, who: Identity) -> pb.ListModelsResponse:
+    async def ListModels(self, request: pb.ListModelsRequest, ctx: RequestContext) -> pb.ListModelsResponse:
         size = page_size(request.page_size)
         records = await self._definitions.page(Kind.MODEL, page_start(request.page_token), size)
         return pb.ListModelsResponse(
@@ -68,7 +74,7 @@ class ModelRpcs:
         )
 
     async def ListModelVersions(
-        self, request: pb.ListModelVersionsRequest, who: Identity
+        self, request: pb.ListModelVersionsRequest, ctx: RequestContext
     ) -> pb.ListModelVersionsResponse:
         size = page_size(request.page_size)
         before = page_before(request.page_token)
@@ -80,11 +86,11 @@ class ModelRpcs:
         )
 
     async def RollbackModel(
-        self, request: pb.RollbackModelRequest, who: Identity
+        self, request: pb.RollbackModelRequest, ctx: RequestContext
     ) -> pb.RollbackModelResponse:
         name = named(request.name, Kind.MODEL)
         record = await self._definitions.rollback(
-            Kind.MODEL, name, request.revision, "", who.author, request.etag
+            Kind.MODEL, name, request.revision, "", ctx.principal.subject, request.etag
         )
         return pb.RollbackModelResponse(model=self._model(record))
 

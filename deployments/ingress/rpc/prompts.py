@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from google.protobuf.json_format import ParseDict
 
-from deployments.ingress.identity import Identity
 from deployments.ingress.rpc.codec import (
     document_of,
     mask_of,
@@ -16,8 +15,9 @@ from deployments.ingress.rpc.codec import (
     page_token,
     timestamp,
 )
-from deployments.pipeline import Pipeline
+from deployments.request.pipeline import Pipeline
 from voyager_llm.domain.definition import Kind, canonical, digest
+from voyager_llm.domain.request import RequestContext
 from voyager_llm.ports import Definitions
 from voyager_llm.templating.values import text
 from voyager_llm.v1 import prompts_pb2 as pb
@@ -29,8 +29,10 @@ class PromptRpcs:
     _definitions: Definitions
     _pipeline: Pipeline
 
-    async def CreatePrompt(self, request: pb.CreatePromptRequest, who: Identity) -> pb.CreatePromptResponse:
-        record = await self._definitions.create(Kind.PROMPT, document_of(request), who.author)
+    async def CreatePrompt(
+        self, request: pb.CreatePromptRequest, ctx: RequestContext
+    ) -> pb.CreatePromptResponse:
+        record = await self._definitions.create(Kind.PROMPT, document_of(request), ctx.principal.subject)
         fields = {
             "prompt_id": record.id,
             "name": record.name,
@@ -39,27 +41,33 @@ class PromptRpcs:
         }
         return ParseDict(fields, pb.CreatePromptResponse())
 
-    async def GetPrompt(self, request: pb.GetPromptRequest, who: Identity) -> pb.GetPromptResponse:
+    async def GetPrompt(self, request: pb.GetPromptRequest, ctx: RequestContext) -> pb.GetPromptResponse:
         name = named(request.name, Kind.PROMPT)
         record = await self._definitions.get(Kind.PROMPT, name, 0, request.version)
         return pb.GetPromptResponse(prompt=message_of(record, pb.Prompt))
 
-    async def UpdatePrompt(self, request: pb.UpdatePromptRequest, who: Identity) -> pb.UpdatePromptResponse:
+    async def UpdatePrompt(
+        self, request: pb.UpdatePromptRequest, ctx: RequestContext
+    ) -> pb.UpdatePromptResponse:
         record = await self._definitions.update(
             Kind.PROMPT,
             named(request.name, Kind.PROMPT),
             document_of(request.prompt),
-            who.author,
+            ctx.principal.subject,
             mask_of(request.update_mask),
             request.etag,
         )
         return pb.UpdatePromptResponse(prompt=message_of(record, pb.Prompt))
 
-    async def DeletePrompt(self, request: pb.DeletePromptRequest, who: Identity) -> pb.DeletePromptResponse:
+    async def DeletePrompt(
+        self, request: pb.DeletePromptRequest, ctx: RequestContext
+    ) -> pb.DeletePromptResponse:
         await self._definitions.delete(Kind.PROMPT, named(request.name, Kind.PROMPT), request.etag)
         return pb.DeletePromptResponse(name=request.name)
 
-    async def ListPrompts(self, request: pb.ListPromptsRequest, who: Identity) -> pb.ListPromptsResponse:
+    async def ListPrompts(
+        self, request: pb.ListPromptsRequest, ctx: RequestContext
+    ) -> pb.ListPromptsResponse:
         size = page_size(request.page_size)
         records = await self._definitions.page(Kind.PROMPT, page_start(request.page_token), size)
         return pb.ListPromptsResponse(
@@ -68,7 +76,7 @@ class PromptRpcs:
         )
 
     async def ListPromptVersions(
-        self, request: pb.ListPromptVersionsRequest, who: Identity
+        self, request: pb.ListPromptVersionsRequest, ctx: RequestContext
     ) -> pb.ListPromptVersionsResponse:
         size = page_size(request.page_size)
         before = page_before(request.page_token)
@@ -80,15 +88,17 @@ class PromptRpcs:
         )
 
     async def RollbackPrompt(
-        self, request: pb.RollbackPromptRequest, who: Identity
+        self, request: pb.RollbackPromptRequest, ctx: RequestContext
     ) -> pb.RollbackPromptResponse:
         name = named(request.name, Kind.PROMPT)
         record = await self._definitions.rollback(
-            Kind.PROMPT, name, 0, request.version, who.author, request.etag
+            Kind.PROMPT, name, 0, request.version, ctx.principal.subject, request.etag
         )
         return pb.RollbackPromptResponse(prompt=message_of(record, pb.Prompt))
 
-    async def RenderPrompt(self, request: pb.RenderPromptRequest, who: Identity) -> pb.RenderPromptResponse:
+    async def RenderPrompt(
+        self, request: pb.RenderPromptRequest, ctx: RequestContext
+    ) -> pb.RenderPromptResponse:
         name = named(request.prompt_name, Kind.PROMPT)
         prompt, rendered = await self._pipeline.render(
             name, request.version, dict(request.variables), texts=True

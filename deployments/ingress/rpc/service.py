@@ -11,7 +11,7 @@ from deployments.ingress.rpc.evaluations import EvaluationRpcs
 from deployments.ingress.rpc.models import ModelRpcs
 from deployments.ingress.rpc.prompts import PromptRpcs
 from deployments.ingress.rpc.routes import RouteRpcs
-from deployments.pipeline import Pipeline
+from deployments.request.pipeline import Pipeline
 from deployments.status_board import StatusBoard
 from voyager_llm.ports import Definitions, Scorer
 

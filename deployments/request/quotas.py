@@ -1,31 +1,42 @@
 """Rate limits of models, kept before a call: spends slices that the config hub leases.
 
 Most requests are served from the slice at hand, without a hop; a model without limits costs nothing.
-Used by `attempts.py`; the limits themselves stand in `voyager_llm/domain/quota.py`.
+Used by `attempt.py`; the limits themselves stand in `voyager_llm/domain/quota.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 
+from deployments.request.demand import Demand
+from voyager_llm.clock import Clock
 from voyager_llm.domain.completion import Usage
 from voyager_llm.domain.quota import LEASE_SECONDS
-from voyager_llm.errors import RateLimited
+from voyager_llm.errors import RateLimited, Unavailable
 from voyager_llm.ports import LeaseSource
-from voyager_llm.snapshot import CompiledModel
+from voyager_llm.snapshot import CompiledModel, RuntimeConfig
 
 # Output tokens that a request reserves when neither it nor its model says how many there may be.
 _DEFAULT_OUTPUT_TOKENS = 256
+# A hub that hangs must not keep those who come later waiting for the same lease.
+_LEASE_TIMEOUT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one attempt holds of a model's limits."""
+    """What one attempt holds of a model's limits: a request, and tokens until it is settled."""
 
-    model: str
-    tokens: int
+    __slots__ = ("_slice", "_tokens")
+
+    def __init__(self, held: _Slice, tokens: int) -> None:
+        self._slice: _Slice | None = held
+        self._tokens = tokens
+
+    def settle(self, usage: Usage) -> None:
+        """Give back what was reserved too much, or owe what was used beyond. Once."""
+        held, self._slice = self._slice, None
+        if held is not None and self._tokens:
+            held.tokens += self._tokens - usage.total_tokens
 
 
 class _Slice:
@@ -45,39 +56,36 @@ class _Slice:
 class Quotas:
     """Reserves from leases; one a router replica."""
 
-    def __init__(self, source: LeaseSource) -> None:
+    def __init__(self, source: LeaseSource, clock: Clock = time.monotonic) -> None:
         self._source = source
+        self._clock = clock
         self._slices: dict[str, _Slice] = {}
 
-    async def reserve(self, model: CompiledModel, prompt_tokens: int, asked: int) -> Reservation | None:
+    def follow(self, config: RuntimeConfig) -> None:
+        """Forget the models that are gone."""
+        if len(self._slices) > len(config.models):
+            self._slices = {name: held for name, held in self._slices.items() if name in config.models}
+
+    async def reserve(self, model: CompiledModel, demand: Demand) -> Reservation | None:
         """Hold one request and its expected tokens. None: the model has no limits.
 
-        ``asked``: output tokens that the request allows (0: it does not say). Raises `RateLimited`."""
+        Raises `RateLimited`, and `Unavailable` while no lease can be had."""
         if not model.requests_per_minute and not model.tokens_per_minute:
             return None
         tokens = 0
         if model.tokens_per_minute:
-            tokens = prompt_tokens + (asked or model.max_tokens or _DEFAULT_OUTPUT_TOKENS)
-            tokens = min(tokens, model.tokens_per_minute)
+            output = demand.output_tokens or model.max_tokens or _DEFAULT_OUTPUT_TOKENS
+            tokens = min(demand.prompt_tokens + output, model.tokens_per_minute)
         held = self._slices.setdefault(model.name, _Slice())
         # Ends: every lease lets at least one waiting request through, or says how long to wait.
         while not self._spend(held, model, tokens):
             wait = await self._refill(held, model, tokens)
             if wait > 0:
                 raise RateLimited(f"the rate limit of model {model.name} is reached", "", wait)
-        return Reservation(model.name, tokens)
+        return Reservation(held, tokens)
 
-    def settle(self, reservation: Reservation | None, usage: Usage | None) -> None:
-        """Give back what was reserved too much, or owe what was used beyond; no usage: keep all."""
-        if reservation is None or usage is None or not reservation.tokens:
-            return
-        held = self._slices.get(reservation.model)
-        if held is not None:
-            held.tokens += reservation.tokens - usage.total_tokens
-
-    @staticmethod
-    def _spend(held: _Slice, model: CompiledModel, tokens: int) -> bool:
-        if time.monotonic() >= held.expires:
+    def _spend(self, held: _Slice, model: CompiledModel, tokens: int) -> bool:
+        if self._clock() >= held.expires:
             held.requests = 0
             held.tokens = min(0, held.tokens)  # a debt outlives the lease
         if model.requests_per_minute and held.requests < 1:
@@ -92,6 +100,8 @@ class Quotas:
         """Lease another slice; requests that wait for one share it. Seconds to wait, or 0."""
         if held.refill is None:
             held.refill = asyncio.create_task(self._lease(held, model, tokens))
+            # All who wait may be gone by the time that it fails.
+            held.refill.add_done_callback(_retrieved)
         held.waiting += 1
         try:
             return await asyncio.shield(held.refill)
@@ -103,10 +113,18 @@ class Quotas:
             missing = max(0, tokens - held.tokens)
             # Those that come in the same turn of the loop share the lease.
             await asyncio.sleep(0)
-            lease = await self._source.lease(model.name, max(1, held.waiting), missing)
+            async with asyncio.timeout(_LEASE_TIMEOUT_S):
+                lease = await self._source.lease(model.name, max(1, held.waiting), missing)
+        except TimeoutError:
+            raise Unavailable("the rate limits cannot be read now; try again", "", 1.0) from None
         finally:
             held.refill = None
         held.requests = max(0, held.requests) + lease.requests
         held.tokens += lease.tokens
-        held.expires = time.monotonic() + LEASE_SECONDS
+        held.expires = self._clock() + LEASE_SECONDS
         return lease.retry_after_s
+
+
+def _retrieved(task: asyncio.Task[float]) -> None:
+    if not task.cancelled():
+        task.exception()

@@ -1,23 +1,24 @@
-"""The routing stage: which models may answer a request, in which order, and how they fare.
+"""Which endpoints may answer a request, in which order: a decision in memory over the pinned snapshot.
 
-A decision in memory over the pinned snapshot, so it runs inside the ingress replica and costs no hop.
-Used by `pipeline.py`; health is fed by `attempts.py` and `prober.py`.
+It runs inside the ingress replica and costs no hop. `plan` is used by `pipeline.py`.
 """
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from deployments.request.endpoints import EndpointTable
 from voyager_llm.domain.completion import CompletionRequest
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.health import EndpointHealth
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import unknown
 from voyager_llm.domain.policies import ORDERS, Candidate
 from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
-from voyager_llm.domain.route import Policy, RouteDefinition
+from voyager_llm.domain.request import RequestContext
+from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.errors import FailedPrecondition, RateLimited, Unavailable
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import CompiledModel, RuntimeConfig
@@ -25,10 +26,11 @@ from voyager_llm.snapshot import CompiledModel, RuntimeConfig
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An endpoint that may be tried."""
+    """An endpoint that may be tried, and its health for what is asked."""
 
     model: CompiledModel
     endpoint: Endpoint
+    health: EndpointHealth
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,68 +38,55 @@ class Plan:
     """How to answer one request: options in order of preference, and the limits."""
 
     options: tuple[Option, ...]
-    larger_context: tuple[Option, ...]
-    other_policy: tuple[Option, ...]
-    timeout_s: float
+    # Monotonic seconds.
+    deadline: float
     max_attempts: int
+    larger_context: tuple[Option, ...] = ()
+    other_policy: tuple[Option, ...] = ()
     # Seconds after which a second attempt starts beside the first; 0: never.
-    hedge_after_s: float
+    hedge_after_s: float = 0.0
 
 
-class Router:
-    """Plans requests, and keeps the health of every endpoint as this replica sees it."""
+class Routing:
+    """Plans requests. Keeps nothing but the limits and a source of chance."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, endpoints: EndpointTable, settings: Settings) -> None:
+        self._endpoints = endpoints
         self._settings = settings
-        self._health: dict[str, EndpointHealth] = {}
         self._random = random.Random()
 
-    def health(self, endpoint: Endpoint) -> EndpointHealth:
-        found = self._health.get(endpoint.key)
-        if found is None:
-            found = self._health[endpoint.key] = EndpointHealth()
-        return found
-
-    def forget(self, config: RuntimeConfig, changed: Iterable[str]) -> None:
-        """Drop the health of endpoints that the ``changed`` models no longer have."""
-        for name in changed:
-            model = config.models.get(name)
-            known = {endpoint.key for endpoint in model.endpoints} if model is not None else set[str]()
-            for key in (name, f"{name}#backup"):
-                if key not in known:
-                    self._health.pop(key, None)
-
     def plan(
-        self, config: RuntimeConfig, request: CompletionRequest, prompt: PromptDefinition | None
+        self,
+        config: RuntimeConfig,
+        request: CompletionRequest,
+        ctx: RequestContext,
+        prompt: PromptDefinition | None,
+        now: float,
     ) -> Plan:
-        """Raises `NotFound` for an unknown endpoint, `FailedPrecondition` when no model fits the
+        """Raises `NotFound` for an unknown destination, `FailedPrecondition` when no model fits the
         prompt, `InvalidArgument` for a parameter that none allows, `Unavailable` or `RateLimited` when none
         admits a call now."""
-        now = time.monotonic()
         require = prompt.model_requirements if prompt is not None else None
         route = config.routes.get(request.destination)
         if route is not None:
-            return self._route_plan(config, route, request, require, now)
+            return self._of_route(config, route, request, ctx, require, now)
         if request.destination:
             models = [config.model(request.destination)]
             _refuse_unfit(models, require, request.destination)
         else:
             models = self._fitting(config, require)
-        models = _taking(models, request)
         return Plan(
-            options=self._admitted(models, now),
-            larger_context=(),
-            other_policy=(),
-            timeout_s=request.timeout_s or self._settings.request_timeout_s,
+            options=self._admitted(_taking(models, request), request.operation, now),
+            deadline=ctx.deadline or now + self._settings.request_timeout_s,
             max_attempts=self._settings.max_attempts,
-            hedge_after_s=0.0,
         )
 
-    def _route_plan(
+    def _of_route(
         self,
         config: RuntimeConfig,
         route: RouteDefinition,
         request: CompletionRequest,
+        ctx: RequestContext,
         require: ModelRequirements | None,
         now: float,
     ) -> Plan:
@@ -107,16 +96,16 @@ class Router:
         fitting = [m for m in chosen if m.satisfies(route.require) and (not require or m.satisfies(require))]
         if not fitting:
             raise FailedPrecondition(f"no target of route {route.name} offers what is required", "model")
-        live = [m for m in fitting if any(self.health(t).admits(now) for t in m.endpoints)] or fitting
-        ordered = self._ordered(live, weights, route.policy, request.session, now)
+        ordered = self._ordered(fitting, weights, route, request.operation, ctx.session, now)
         spare = [m for m in config.known(route.fallbacks) if m.takes(request.further)]
-        options = self._admitted([*ordered, *spare], now)
+        options = self._admitted([*ordered, *spare], request.operation, now)
+        timeout_s = route.timeout_ms / 1000 or self._settings.request_timeout_s
         return Plan(
             options=options,
-            larger_context=self._spare(config, route.context_window_fallbacks, request, now),
-            other_policy=self._spare(config, route.content_policy_fallbacks, request, now),
-            timeout_s=request.timeout_s or route.timeout_ms / 1000 or self._settings.request_timeout_s,
+            deadline=ctx.deadline or now + timeout_s,
             max_attempts=route.max_attempts or max(self._settings.max_attempts, len(options)),
+            larger_context=self._chain(config, route.context_window_fallbacks, request, now),
+            other_policy=self._chain(config, route.content_policy_fallbacks, request, now),
             hedge_after_s=route.hedging.delay_ms / 1000 if route.hedging else 0.0,
         )
 
@@ -124,24 +113,30 @@ class Router:
         self,
         models: Sequence[CompiledModel],
         weights: dict[str, float],
-        policy: Policy,
+        route: RouteDefinition,
+        operation: Operation,
         session: str,
         now: float,
     ) -> list[CompiledModel]:
+        """By the route's policy; one alone needs none."""
         if len(models) == 1:
             return list(models)
+        healths = {m.name: [self._endpoints.health(e, operation) for e in m.endpoints] for m in models}
+        # A policy chooses among those that can answer: the others would take their share of the traffic.
+        live = [m for m in models if any(h.admits(now) and not h.is_suspect(now) for h in healths[m.name])]
         by_name = {model.name: model for model in models}
         candidates = [
             Candidate(
                 name=model.name,
-                weight=weights.get(model.name, 1.0),
-                in_flight=sum(self.health(endpoint).in_flight for endpoint in model.endpoints),
-                load=min(self.health(endpoint).load(now) for endpoint in model.endpoints),
+                weight=weights[model.name],
+                in_flight=sum(health.in_flight for health in healths[model.name]),
+                load=min(health.load(now) for health in healths[model.name]),
                 price=model.price.input + model.price.output,
             )
-            for model in models
+            for model in live or models
         ]
-        return [by_name[c.name] for c in ORDERS[policy](candidates, session, self._random)]
+        chosen = [by_name[c.name] for c in ORDERS[route.policy](candidates, session, self._random)]
+        return chosen + [model for model in models if live and model not in live]
 
     def _fitting(self, config: RuntimeConfig, require: ModelRequirements | None) -> list[CompiledModel]:
         """Models that satisfy a prompt named without a model: the cheapest known price first."""
@@ -152,34 +147,44 @@ class Router:
         fitting.sort(key=lambda m: (not m.has_price, m.price.input + m.price.output))
         return fitting[: self._settings.max_attempts]
 
-    def _admitted(self, models: Iterable[CompiledModel], now: float) -> tuple[Option, ...]:
+    def _admitted(
+        self, models: Iterable[CompiledModel], operation: Operation, now: float
+    ) -> tuple[Option, ...]:
+        """The endpoints that may be asked, suspects last."""
         options: list[Option] = []
+        suspects: list[Option] = []
         refused: list[EndpointHealth] = []
-        for model in models:
-            for endpoint in model.endpoints:
-                health = self.health(endpoint)
-                if health.admits(now):
-                    options.append(Option(model, endpoint))
-                else:
-                    refused.append(health)
-        if options:
-            return tuple(options)
-        wait = max(min((health.wait(now) for health in refused), default=1.0), 0.1)
-        if all(health.cooldown_until > now for health in refused):
-            raise RateLimited("the provider asked to wait", "", wait)
-        reason = next((health.message for health in refused if health.message), "it failed repeatedly")
-        raise Unavailable(f"no endpoint of the model is available: {reason}", "", wait)
+        for option in self._options(models, operation):
+            health = option.health
+            if not health.admits(now):
+                refused.append(health)
+            elif health.is_suspect(now):
+                suspects.append(option)
+            else:
+                options.append(option)
+        if options or suspects:
+            return (*options, *suspects)
+        raise _refusal(refused, now)
 
-    def _spare(
+    def _chain(
         self, config: RuntimeConfig, names: Iterable[str], request: CompletionRequest, now: float
     ) -> tuple[Option, ...]:
-        return tuple(
-            Option(model, endpoint)
-            for model in config.known(names)
-            if model.takes(request.further)
-            for endpoint in model.endpoints
-            if self.health(endpoint).admits(now)
-        )
+        models = (model for model in config.known(names) if model.takes(request.further))
+        options = self._options(models, request.operation)
+        return tuple(option for option in options if option.health.admits(now))
+
+    def _options(self, models: Iterable[CompiledModel], operation: Operation) -> Iterable[Option]:
+        for model in models:
+            for endpoint in model.endpoints:
+                yield Option(model, endpoint, self._endpoints.health(endpoint, operation))
+
+
+def _refusal(refused: Sequence[EndpointHealth], now: float) -> RateLimited | Unavailable:
+    wait = max(min((health.wait(now) for health in refused), default=1.0), 0.1)
+    if all(health.cooldown_until > now for health in refused):
+        return RateLimited("the provider asked to wait", "", wait)
+    reason = next((health.message for health in refused if health.message), "it failed repeatedly")
+    return Unavailable(f"no endpoint of the model is available: {reason}", "", wait)
 
 
 def _taking(models: Sequence[CompiledModel], request: CompletionRequest) -> list[CompiledModel]:

@@ -1,0 +1,129 @@
+"""One replica of the ingress, put together: the same for Serve and for tests.
+
+`model_router.py` builds it of handles to other deployments, tests of the same stages in one process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from deployments.ingress.http import HttpIngress
+from deployments.ingress.identity import Authenticator
+from deployments.ingress.openai.api import OpenAIApi
+from deployments.ingress.rest.transcoder import Transcoder
+from deployments.ingress.rpc.service import ModelManagerService
+from deployments.prober import Prober
+from deployments.request.accounts import Accounts
+from deployments.request.admission import Admission
+from deployments.request.attempt import Line
+from deployments.request.endpoints import EndpointTable
+from deployments.request.meter import Meter
+from deployments.request.pipeline import Pipeline
+from deployments.request.quotas import Quotas
+from deployments.request.routing import Routing
+from deployments.secrets.places import secrets_of
+from deployments.status_board import StatusBoard
+from voyager_llm.clock import Clock
+from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.health import HealthPolicy
+from voyager_llm.ports import Caller, Definitions, LeaseSource, Renderer, Scorer
+from voyager_llm.report import ReplicaReport
+from voyager_llm.settings import Settings
+from voyager_llm.snapshot import Delta, SnapshotCell
+
+
+class Source(Protocol):
+    """Where a replica gets the configuration that it missed."""
+
+    async def since(self, version: int) -> Sequence[Delta]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a replica needs of others, wherever they run."""
+
+    caller: Caller
+    renderer: Renderer
+    definitions: Definitions
+    leases: LeaseSource
+    source: Source
+    scorer: Scorer
+
+
+class Replica:
+    """Its parts. Nothing runs by itself: whoever built it runs `prober` and calls `catch_up`."""
+
+    def __init__(self, settings: Settings, stages: Stages, clock: Clock = time.monotonic) -> None:
+        self._settings = settings
+        self._source = stages.source
+        self.snapshots = SnapshotCell()
+        self.meter = Meter()
+        self.endpoints = EndpointTable(HealthPolicy(repeats=settings.retry_budget_share))
+        self.quotas = Quotas(stages.leases, clock)
+        self.admission = Admission(settings.max_ongoing_requests)
+        self.pipeline = Pipeline(
+            snapshots=self.snapshots,
+            admission=self.admission,
+            renderer=stages.renderer,
+            routing=Routing(self.endpoints, settings),
+            line=Line(stages.caller, self.quotas, clock),
+            accounts=Accounts(self.snapshots, [self.meter], clock),
+            settings=settings,
+        )
+        secrets = secrets_of(settings)
+        self.authenticator = Authenticator(settings, secrets)
+        self.prober = Prober(self.snapshots, self.endpoints, stages.caller, settings.probe_interval_s, clock)
+        self.statuses = StatusBoard(self.snapshots, self.endpoints, secrets)
+        self.service = ModelManagerService(stages.definitions, self.pipeline, stages.scorer, self.statuses)
+        self.openai = OpenAIApi(self.pipeline, self.snapshots)
+        self.rest = Transcoder(self.service)
+        self.meter.ongoing.set_function(lambda: self.admission.ongoing)
+
+    def ingress(
+        self,
+        is_ready: Callable[[], bool],
+        metrics: Callable[[], Awaitable[bytes]],
+        reports: Callable[[], Awaitable[bytes]],
+    ) -> HttpIngress:
+        """The ASGI application; what concerns more than this replica is handed in."""
+        return HttpIngress(
+            self.openai, self.rest, self.authenticator, is_ready, metrics, reports, self._settings
+        )
+
+    async def apply(self, delta: Delta) -> None:
+        """Take a change of the configuration; what does not fit is asked for."""
+        if not self._take(delta):
+            await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Take what was missed."""
+        for delta in await self._source.since(self.snapshots.current.version):
+            self._take(delta)
+
+    def _take(self, delta: Delta) -> bool:
+        """The one way of a change into this replica."""
+        before = self.snapshots.current
+        if not self.snapshots.apply(delta):
+            return False
+        config = self.snapshots.current
+        changed = {change.name for change in delta.changes if change.kind is Kind.MODEL}
+        if not delta.base:
+            changed |= before.models.keys()
+        self.endpoints.follow(config, changed)
+        self.quotas.follow(config)
+        self.meter.config_version.set(config.version)
+        return True
+
+    async def report(self, name: str) -> ReplicaReport:
+        """What this replica, called ``name``, holds and sees."""
+        config = self.snapshots.current
+        return ReplicaReport(
+            replica=name,
+            version=config.version,
+            published=config.published,
+            models=await self.statuses.reports(),
+            prompts=dict(self.meter.prompt_uses),
+        )

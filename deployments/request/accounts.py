@@ -1,0 +1,103 @@
+"""What a request came to, made once when it is over and told to whoever counts. Used by `pipeline.py`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from deployments.request.attempt import Attempt
+from deployments.request.walk import Walk
+from voyager_llm.clock import Clock
+from voyager_llm.domain.completion import Account, CompletionRequest
+from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.request import RequestContext
+from voyager_llm.errors import Cancelled, VoyagerError, public
+from voyager_llm.snapshot import SnapshotCell
+
+log = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Hears of each request once, when it is over. Waits for nothing."""
+
+    def ended(self, ctx: RequestContext, account: Account) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a request was, for its account. ``started`` in the clock's seconds."""
+
+    ctx: RequestContext
+    request: CompletionRequest
+    prompt: PromptDefinition | None
+    started: float
+
+
+class Accounts:
+    """Closes the books of each request."""
+
+    def __init__(self, snapshots: SnapshotCell, observers: Sequence[Observer], clock: Clock) -> None:
+        self._snapshots = snapshots
+        self._observers = observers
+        self._clock = clock
+
+    def answered(self, course: Course, walk: Walk, attempt: Attempt) -> Account:
+        """The account of an exchange that is closed. An answer is served whatever its books say."""
+        try:
+            account = self._account(course, walk, attempt, attempt.fault)
+        except Exception:
+            log.exception("an answer could not be accounted for (trace %s)", course.ctx.trace.id)
+            account = Account("unaccounted", *self._names(course, walk), attempts=tuple(walk.tried))
+        self._tell(course.ctx, account)
+        return account
+
+    def failed(self, course: Course, walk: Walk | None, error: BaseException) -> None:
+        """The account of a request that nobody answered. Gives ``error`` what its attempts showed."""
+        fault = public(error) if isinstance(error, Exception) else Cancelled("the client went away")
+        account = self._account(course, walk, None, fault)
+        fault.causes = tuple(f"{tried.endpoint}: {tried.message}" for tried in account.attempts)
+        self._tell(course.ctx, account)
+
+    def _account(
+        self, course: Course, walk: Walk | None, attempt: Attempt | None, fault: VoyagerError | None
+    ) -> Account:
+        route, model = self._names(course, walk)
+        prompt = course.prompt
+        account = Account(
+            outcome=fault.code if fault is not None else "ok",
+            route=route,
+            model=model,
+            attempts=tuple(walk.tried) if walk is not None else (),
+            duration_s=self._clock() - course.started,
+            prompt_name=prompt.name if prompt is not None else "",
+            prompt_version=prompt.version if prompt is not None else "",
+        )
+        if attempt is None:
+            return account
+        usage = attempt.used()
+        return replace(
+            account,
+            model=attempt.option.model.name,
+            model_used=attempt.option.endpoint.model_name,
+            usage=usage,
+            cost=usage.cost(attempt.option.model.price),
+            first_block_s=attempt.first_s if course.request.stream else 0.0,
+        )
+
+    def _names(self, course: Course, walk: Walk | None) -> tuple[str, str]:
+        """(route, model), as far as they exist: clients must not be able to make up names."""
+        config = self._snapshots.current
+        asked = course.request.destination
+        tried = walk.tried[-1].model if walk is not None and walk.tried else ""
+        if asked in config.routes:
+            return asked, tried
+        return "", tried or (asked if asked in config.models else "")
+
+    def _tell(self, ctx: RequestContext, account: Account) -> None:
+        for observer in self._observers:
+            try:
+                observer.ended(ctx, account)
+            except Exception:
+                log.exception("%s failed (trace %s)", type(observer).__name__, ctx.trace.id)

@@ -1,0 +1,76 @@
+"""An answer under way: what `pipeline.py` opens and the codecs read.
+
+Whole or streamed, it holds the request's place and its attempt until it is closed, and is accounted for then:
+once, however it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+
+from deployments.request.attempt import Attempt
+from voyager_llm.domain.completion import Account, Completion
+
+# Makes the account and tells it to whoever counts.
+Settle = Callable[[], Account]
+
+
+class Exchange:
+    """Use it as an async context manager. Either `read` it, or iterate: blocks of whole server-sent events
+    (``data: …``, without the closing ``[DONE]``)."""
+
+    def __init__(self, attempt: Attempt, holds: AsyncExitStack, settle: Settle) -> None:
+        self._attempt = attempt
+        self._holds = holds
+        self._settle = settle
+        self._account: Account | None = None
+        self._first: bytes | None = attempt.first
+
+    async def read(self) -> Completion:
+        """The whole answer; closes."""
+        await self.aclose()
+        return Completion(self._attempt.first, self.account)
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answers."""
+        return self._attempt.option.model.name
+
+    @property
+    def account(self) -> Account:
+        """What it came to. Known once it is closed."""
+        if self._account is None:
+            raise RuntimeError("the exchange is still open")
+        return self._account
+
+    def __aiter__(self) -> Exchange:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Raises the `VoyagerError` that ended the stream early."""
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        block = await self._attempt.next()
+        if block is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        return block
+
+    async def __aenter__(self) -> Exchange:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give everything back. A stream that is not at its end is cancelled at its provider."""
+        try:
+            await self._holds.aclose()
+        finally:
+            if self._account is None:
+                self._account = self._settle()

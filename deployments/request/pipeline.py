@@ -1,0 +1,80 @@
+"""One request, top to bottom: pin snapshot → render → route → call → answer, with a place held meanwhile.
+
+`open` is the only entry. The ingress codecs (`ingress/`) turn every protocol into a `CompletionRequest` and
+read the `Exchange` that they get; topology decides where the renderer and the caller run.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from deployments.request import rendering
+from deployments.request.accounts import Accounts, Course
+from deployments.request.admission import Admission
+from deployments.request.attempt import Line, Wanted
+from deployments.request.attempts import open_attempt
+from deployments.request.calls import maker
+from deployments.request.demand import demand
+from deployments.request.exchange import Exchange
+from deployments.request.routing import Routing
+from deployments.request.walk import Walk
+from voyager_llm.domain.completion import Completion, CompletionRequest
+from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.request import RequestContext
+from voyager_llm.ports import Renderer
+from voyager_llm.settings import Settings
+from voyager_llm.snapshot import SnapshotCell
+from voyager_llm.templating.render import Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Completes requests. One a router replica."""
+
+    snapshots: SnapshotCell
+    admission: Admission
+    renderer: Renderer
+    routing: Routing
+    line: Line
+    accounts: Accounts
+    settings: Settings
+
+    async def open(self, ctx: RequestContext, request: CompletionRequest) -> Exchange:
+        """Begin to answer: raises any `VoyagerError` while another endpoint may still be tried.
+
+        Whoever gets the exchange must close it."""
+        started = self.line.clock()
+        prompt: PromptDefinition | None = None
+        walk: Walk | None = None
+        async with AsyncExitStack() as holds:
+            try:
+                holds.enter_context(self.admission.slot())
+                config = self.snapshots.current
+                prompt = rendering.named(config, request)
+                request = await rendering.fill(self.renderer, request, prompt)
+                plan = self.routing.plan(config, request, ctx, prompt, self.line.clock())
+                walk = Walk(plan, self.line.clock)
+                wanted = Wanted(maker(request, self.settings), demand(request), request.stream)
+                attempt = await open_attempt(self.line, walk, plan, wanted)
+            except BaseException as error:
+                self.accounts.failed(Course(ctx, request, prompt, started), walk, error)
+                raise
+            holds.push_async_callback(attempt.aclose)
+            course = Course(ctx, request, prompt, started)
+            return Exchange(attempt, holds.pop_all(), partial(self.accounts.answered, course, walk, attempt))
+        raise AssertionError("an exit stack swallows nothing")
+
+    async def complete(self, ctx: RequestContext, request: CompletionRequest) -> Completion:
+        """A whole answer. Raises any `VoyagerError`."""
+        async with await self.open(ctx, request) as exchange:
+            return await exchange.read()
+
+    async def render(
+        self, name: str, version: str, variables: dict[str, Any], *, texts: bool
+    ) -> tuple[PromptDefinition, Rendered]:
+        """A stored prompt with its variables filled in. Raises `NotFound`, `InvalidArgument`."""
+        prompt = self.snapshots.current.prompt(name, version)
+        return prompt, await self.renderer.render(prompt, variables, texts)
