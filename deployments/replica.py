@@ -16,7 +16,7 @@ from deployments.ingress.openai.api import OpenAIApi
 from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.rpc.service import ModelManagerService
 from deployments.prober import Prober
-from deployments.request.accounts import Accounts
+from deployments.request.accounts import Accounts, Observer
 from deployments.request.admission import Admission
 from deployments.request.attempt import Line
 from deployments.request.endpoints import EndpointTable
@@ -56,7 +56,13 @@ class Stages:
 class Replica:
     """Its parts. Nothing runs by itself: whoever built it runs `prober` and calls `catch_up`."""
 
-    def __init__(self, settings: Settings, stages: Stages, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stages: Stages,
+        clock: Clock = time.monotonic,
+        observers: Sequence[Observer] = (),
+    ) -> None:
         self._settings = settings
         self._source = stages.source
         self.snapshots = SnapshotCell()
@@ -70,7 +76,7 @@ class Replica:
             renderer=stages.renderer,
             routing=Routing(self.endpoints, settings),
             line=Line(stages.caller, self.quotas, clock),
-            accounts=Accounts(self.snapshots, [self.meter], clock),
+            accounts=Accounts(self.snapshots, [self.meter, *observers], clock),
             settings=settings,
         )
         secrets = secrets_of(settings)

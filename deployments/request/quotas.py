@@ -30,24 +30,30 @@ class Reservation:
 
     def __init__(self, held: _Slice, tokens: int) -> None:
         self._slice: _Slice | None = held
+        held.reserved += 1
         self._tokens = tokens
 
     def settle(self, usage: Usage) -> None:
         """Give back what was reserved too much, or owe what was used beyond. Once."""
         held, self._slice = self._slice, None
-        if held is not None and self._tokens:
+        if held is None:
+            return
+        held.reserved -= 1
+        if self._tokens:
             held.tokens += self._tokens - usage.total_tokens
 
 
 class _Slice:
     """What is left of a lease."""
 
-    __slots__ = ("expires", "refill", "requests", "tokens", "waiting")
+    __slots__ = ("expires", "refill", "requests", "reserved", "tokens", "waiting")
 
     def __init__(self) -> None:
         self.requests = 0
         self.tokens = 0
         self.expires = 0.0
+        # Reservations that are not settled.
+        self.reserved = 0
         # Requests that wait for the next lease.
         self.waiting = 0
         self.refill: asyncio.Task[float] | None = None
@@ -83,6 +89,10 @@ class Quotas:
             if wait > 0:
                 raise RateLimited(f"the rate limit of model {model.name} is reached", "", wait)
         return Reservation(held, tokens)
+
+    def reserved(self) -> int:
+        """Reservations that are not settled, over all models."""
+        return sum(held.reserved for held in self._slices.values())
 
     def _spend(self, held: _Slice, model: CompiledModel, tokens: int) -> bool:
         if self._clock() >= held.expires:
