@@ -62,7 +62,8 @@ class Scenario:
 SCENARIOS = st.builds(
     Scenario,
     BEHAVIOURS, BEHAVIOURS, BEHAVIOURS, st.booleans(), st.booleans(), st.booleans(),
-    st.none() | st.integers(0, 60), st.none() | st.integers(0, 3), st.none() | st.sampled_from([0.2, 5.0, 60.0]),
+    st.none() | st.integers(0, 60), st.none() | st.integers(0, 3),
+    st.none() | st.sampled_from([0.2, 5.0, 60.0]),
 )  # fmt: skip
 GOOD = Behaviour()
 NOTHING = {"places": 0, "in flight": 0, "upstream": 0, "reservations": 0}
@@ -100,7 +101,10 @@ async def _bench(clock: Callable[[], float], scenario: Scenario) -> Bench:
     hedging = {"hedging": {"delay_ms": 100}} if scenario.hedged else {}
     await bench.define(
         model("a", **limits), model("b"), model("c"),
-        route("r", "a", fallbacks=["b"], context_window_fallbacks=["c"], content_policy_fallbacks=["c"], **hedging),
+        route(
+            "r", "a", fallbacks=["b"], context_window_fallbacks=["c"], content_policy_fallbacks=["c"],
+            **hedging,
+        ),
     )  # fmt: skip
     return bench
 
