@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from deployments.lanes.adapter import AdapterLane
 from deployments.lanes.batching import EmbeddingBatcher
-from deployments.lanes.faults import concealed
 from deployments.lanes.full import FullLane
+from deployments.lanes.redaction import concealed
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import WireLane
 from deployments.secrets.places import secrets_of

@@ -18,7 +18,7 @@ from litellm.types.utils import ModelResponse
 
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.dialects import Dialect, NoLog, Outgoing, dialect
-from deployments.lanes.faults import fault
+from deployments.lanes.faults import error_in_success, fault, policy_refused
 from deployments.lanes.media import refuse_addresses
 from deployments.lanes.sse import EventSplitter, frame
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
@@ -55,6 +55,7 @@ class AdapterLane:
                     raise fault(response.status, body, response.headers)
         except CLIENT_ERRORS as error:
             raise client_fault(error, call.timeout_s) from None
+        _refuse_failures(spoken, body)
         answer = _translated(spoken, request, call, body)
         return Answer(answer, read_answer(answer, call.operation))
 
@@ -130,6 +131,21 @@ def _headers(request: Outgoing) -> dict[str, str]:
     return {**request.headers, "Content-Type": "application/json"}
 
 
+def _refuse_failures(spoken: Dialect, body: bytes) -> None:
+    """Raise the error that an answer with status 200 holds, if it holds one."""
+    try:
+        document: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise UpstreamInvalid("the provider's answer is no JSON") from None
+    if not isinstance(document, dict):
+        raise UpstreamInvalid("the provider's answer is no JSON object")
+    answer = cast("dict[str, Any]", document)
+    if answer.get("error"):
+        raise error_in_success(answer)
+    if spoken.blocks(answer):
+        raise policy_refused()
+
+
 def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes) -> bytes:
     try:
         result = spoken.transform_response(
@@ -146,18 +162,7 @@ def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes) -> 
         )
         return orjson.dumps(_standard(result))
     except Exception as error:
-        _raise_said(body)
         raise UpstreamInvalid("the provider's answer cannot be read") from error
-
-
-def _raise_said(body: bytes) -> None:
-    """Raise the error that an answer with status 200 holds, if it holds one."""
-    try:
-        document: object = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise UpstreamInvalid("the provider's answer is no JSON") from None
-    if isinstance(document, dict) and "error" in document:
-        raise fault(400, body, {})
 
 
 async def _events(response: ClientResponse, json_lines: bool) -> AsyncGenerator[dict[str, Any]]:
@@ -191,7 +196,9 @@ class _Chunks:
 
     def take(self, event: dict[str, Any]) -> bytes:
         if event.get("type") == "error" or "error" in event:
-            raise fault(_status_of(event), orjson.dumps(event), {})
+            raise error_in_success(event)
+        if self._spoken.blocks(event) and not self._id:
+            raise policy_refused()
         try:
             chunk = self._parser.chunk_parser(event)
         except Exception as error:
@@ -250,13 +257,3 @@ def _says_something(choice: dict[str, Any]) -> bool:
         or delta.get("reasoning_content")
         or delta.get("role")
     )
-
-
-def _status_of(event: dict[str, Any]) -> int:
-    error = event.get("error")
-    kind = str(error.get("type") or error.get("code") or "") if isinstance(error, dict) else ""
-    if kind.isdigit() and 400 <= int(kind) < 600:
-        return int(kind)
-    if "rate_limit" in kind:
-        return 429
-    return 400 if "invalid_request" in kind else 529

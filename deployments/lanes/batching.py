@@ -21,6 +21,7 @@ from voyager_llm.errors import (
     ContextWindowExceeded,
     UpstreamInvalid,
     UpstreamRejected,
+    UpstreamRequestTooLarge,
     VoyagerError,
 )
 
@@ -28,7 +29,7 @@ from voyager_llm.errors import (
 MOST_TEXTS = 64
 
 # Faults of one text, for which the others of its batch must not pay.
-_OF_ONE_TEXT = (UpstreamRejected, ContextWindowExceeded, ContentPolicyRefused)
+_OF_ONE_TEXT = (UpstreamRejected, UpstreamRequestTooLarge, ContextWindowExceeded, ContentPolicyRefused)
 
 
 @dataclass(slots=True)

@@ -106,6 +106,10 @@ class Dialect:
         """Whether an event may carry a finish reason."""
         return True
 
+    def blocks(self, document: dict[str, Any]) -> bool:
+        """Whether an answer or an event says, instead of anything else, that the prompt is blocked."""
+        return False
+
     def transform_response(self, **arguments: Any) -> Any:
         return self._config.transform_response(**arguments)
 
@@ -137,7 +141,12 @@ class GeminiDialect(Dialect):
     stream parser finishes every chunk."""
 
     def ends(self, event: dict[str, Any]) -> bool:
-        return any(candidate.get("finishReason") for candidate in event.get("candidates") or ())
+        candidates = event.get("candidates") or ()
+        return self.blocks(event) or any(candidate.get("finishReason") for candidate in candidates)
+
+    def blocks(self, document: dict[str, Any]) -> bool:
+        feedback = document.get("promptFeedback") or {}
+        return bool(feedback.get("blockReason")) and not document.get("candidates")
 
     def outgoing(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
         messages = body.pop("messages")

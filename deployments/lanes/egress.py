@@ -3,7 +3,7 @@
 LiteLLM opens connections of its own, to hosts that it works out itself, and follows redirects. All its
 clients take their connections from two places, which `install` replaces by guards. A guard lets a request
 pass only while a call is `granted` hosts, to one of these hosts, over our own pooled client with its checks
-(`upstream.py`). Used by `full.py`.
+(`upstream.py`), and turns failed answers into errors of ours, as on the other lanes. Used by `full.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ import litellm
 from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
+from deployments.lanes.faults import REDIRECTED, fault
+from deployments.lanes.said import MOST_BYTES
+from deployments.lanes.upstream import CONNECT_ERRORS, client_fault
 from voyager_llm.domain.providers import reaches
 from voyager_llm.errors import UpstreamInvalid, UpstreamMisconfigured
 
@@ -60,11 +63,29 @@ class _Guard(httpx.AsyncBaseTransport):
         granted = _GRANT.get()
         granted.use(request.url)
         transport: Any = LiteLLMAiohttpTransport(client=granted.session, owns_session=False)
-        response = await transport.handle_async_request(request)
-        if response.has_redirect_location:
+        try:
+            response = await transport.handle_async_request(request)
+        except httpx.TransportError as error:
+            if isinstance(error.__cause__, CONNECT_ERRORS):
+                raise client_fault(error.__cause__, _SECONDS) from error
+            raise
+        if response.is_success:
+            return response
+        # Judged here, where the answer still is as the provider gave it.
+        try:
+            raise fault(response.status_code, await _beginning(response), response.headers)
+        finally:
             await response.aclose()
-            raise UpstreamInvalid("the provider answered with a redirect, which is not followed")
-        return response
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """As much of a failed answer as its error needs."""
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) >= MOST_BYTES:
+            break
+    return body
 
 
 class _BlockingGuard(httpx.HTTPTransport):
@@ -75,7 +96,7 @@ class _BlockingGuard(httpx.HTTPTransport):
         response = super().handle_request(request)
         if response.has_redirect_location:
             response.close()
-            raise UpstreamInvalid("the provider answered with a redirect, which is not followed")
+            raise UpstreamInvalid(REDIRECTED)
         return response
 
 

@@ -1,167 +1,166 @@
 """A provider's failed answer into one error of ours. Used by every lane.
 
-Wordings differ by provider; what matters is told apart here once: wrong request, too long a prompt,
-content policy, limit, credentials, outage. A provider's own text is shown only where it tells the client
-what is wrong with *its* request, and then cleaned and cut.
+What providers say is told apart here once (`wordings.py` knows the words): this request is wrong, too long,
+against a policy or over a limit by itself; the account's limit is reached; our credentials or our account
+are refused; the endpoint lacks what was asked; an outage. A provider's own text is shown only where it tells
+the client what is wrong with *its* request, and then cleaned and cut.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any
 
-import orjson
-
+from deployments.lanes.redaction import clean
+from deployments.lanes.said import Said, document_said, read_said
 from voyager_llm.errors import (
     ContentPolicyRefused,
     ContextWindowExceeded,
+    InvalidArgument,
+    UpstreamConflict,
     UpstreamInvalid,
     UpstreamMisconfigured,
     UpstreamRateLimited,
     UpstreamRejected,
+    UpstreamRequestTooLarge,
     UpstreamTimeout,
     UpstreamUnavailable,
+    UpstreamUnsupported,
     VoyagerError,
 )
 
-_TOO_LONG = re.compile(
-    r"context[ _-]?(length|window|size)|maximum context|prompt is too long|too many (input )?tokens"
-    r"|input token count|reduce the length|exceeds? the (maximum|available) (number of tokens|context)",
-    re.IGNORECASE,
-)
-_POLICY = re.compile(
-    r"content[ _-]?(policy|filter|management)|safety (system|setting)|responsible ai|blocked by",
-    re.IGNORECASE,
-)
-# What looks like a key: by how it begins, or since no word is so long and mixes letters with digits.
-_KEY = re.compile(
-    r"\b((sk|pk|rk|gsk|xai|hf|r8|nvapi|pplx|key)[-_*]|AIza|AKIA|ASIA|eyJ)[A-Za-z0-9*._-]{6,}"
-    r"|\b(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{24,}\b"
-)
-# What follows a word that announces one.
-_ANNOUNCED = re.compile(
-    r"\b((?:key|token|secret|password|credential|authorization)(?: is| provided)?[\"'`]?\s*[:=]"
-    r"(?:\s*(?:bearer|basic)\b)?|\b(?:bearer|basic)\b)\s*\S{6,}",
-    re.IGNORECASE,
-)
-_MAX_TEXT = 300
-# Of a key, as many characters in a row give it away.
-_SHOWN_OF_KEY = 6
+# No provider means longer by what it calls a pause.
+_LONGEST_S = 86_400.0
+
+REDIRECTED = "the provider answered with a redirect, which is not followed"
 
 
 def fault(status: int, body: bytes, headers: Mapping[str, str]) -> VoyagerError:
     """The error for an answer that is no success. ``body`` may be anything."""
-    code, text = _said(body)
-    retry_after = retry_after_s(headers)
-    if status == 429:
-        return UpstreamRateLimited("the provider's rate limit is reached", "", retry_after)
-    if status in (401, 403):
-        return UpstreamMisconfigured("the provider refused our credentials")
-    if status == 404:
-        return UpstreamMisconfigured("the provider does not know this model or path")
-    if status in (408, 504):
-        return UpstreamTimeout("the provider timed out")
+    return judged(status, read_said(body, headers), headers)
+
+
+def judged(status: int, said: Said, headers: Mapping[str, str]) -> VoyagerError:
+    """The error for a failure with ``status``, by what the provider said."""
     if 300 <= status < 400:
-        return UpstreamInvalid("the provider answered with a redirect, which is not followed")
-    if status >= 500 or status in (409, 425):
-        detail = "is loading the model" if "loading model" in text.lower() else f"answered {status}"
-        return UpstreamUnavailable(f"the provider {detail}", "", retry_after)
+        return UpstreamInvalid(REDIRECTED)
+    # 499 is the provider's own: it gave the request up.
+    if status >= 499:
+        return _outage(status, said, headers)
     if 400 <= status < 500:
-        return rejected(code, text)
+        return _refusal(status, said, headers)
     return UpstreamInvalid(f"the provider answered with status {status}")
 
 
+def _refusal(status: int, said: Said, headers: Mapping[str, str]) -> VoyagerError:
+    if status == 429 or said.has_code("rate_limit"):
+        return _limit(said, headers)
+    if status in (401, 402):
+        return _misconfigured()
+    if status == 403:
+        # Some moderate with it, all others refuse our key.
+        return policy_refused() if said.is_policy else _misconfigured()
+    if status in (404, 405, 410):
+        return _unsupported()
+    if status == 408:
+        return UpstreamTimeout("the provider timed out")
+    if status in (409, 425):
+        return UpstreamConflict(f"the provider answered {status}: it wants the request again")
+    if said.is_about_the_account:
+        return _misconfigured()
+    if known := of_the_request(said):
+        return known
+    if said.is_unsupported:
+        return _unsupported()
+    return rejected(said) if said.text or status != 413 else UpstreamRejected(
+        "the request is too large for the provider"
+    )  # fmt: skip
+
+
+def _limit(said: Said, headers: Mapping[str, str]) -> VoyagerError:
+    if said.is_unpaid:
+        return _misconfigured()
+    if said.exceeds_limit_alone(headers):
+        return UpstreamRequestTooLarge(
+            "this request alone exceeds the provider's limit of tokens per minute: "
+            "shorten the prompt or lower max_tokens"
+        )
+    return UpstreamRateLimited("the provider's rate limit is reached", "", retry_after_s(headers))
+
+
+def _outage(status: int, said: Said, headers: Mapping[str, str]) -> VoyagerError:
+    if known := of_the_request(said):
+        return known
+    if status == 501:
+        return _unsupported()
+    if status == 504:
+        return UpstreamTimeout("the provider timed out")
+    detail = "is loading the model" if "loading model" in said.text.lower() else f"answered {status}"
+    return UpstreamUnavailable(f"the provider {detail}", "", retry_after_s(headers))
+
+
 def error_in_success(document: Mapping[str, Any]) -> VoyagerError:
-    """The error for an answer with status 200 that holds no result."""
-    error = document.get("error")
-    if not error:
+    """The error for an answer or event with status 200 that holds no result."""
+    if not document.get("error"):
         return UpstreamInvalid("the provider's answer holds no result")
-    code, text = _read(error)
-    status = 502
-    if isinstance(error, Mapping):
-        given = cast("Mapping[str, Any]", error).get("code")
-        if isinstance(given, int) and 400 <= given < 600:
-            status = given
-    if status == 429 or "rate_limit" in code:
-        return UpstreamRateLimited("the provider's rate limit is reached")
-    if "overloaded" in code or status >= 500:
-        known = rejected(code, text)
-        return known if not isinstance(known, UpstreamRejected) else UpstreamUnavailable(
-            "the provider answered with an error"
-        )  # fmt: skip
-    return rejected(code, text)
+    said = document_said(document)
+    return judged(_status(said), said, {})
 
 
-def rejected(code: str, text: str) -> VoyagerError:
-    """The error for a request that the provider refused, by its code and text."""
-    if "context_length" in code or _TOO_LONG.search(text):
-        return ContextWindowExceeded("the prompt does not fit the model's context window", "messages")
-    if "content_policy" in code or "content_filter" in code or _POLICY.search(text):
-        return ContentPolicyRefused("the provider's content policy refused the request", "messages")
-    shown = clean(text)
+def _status(said: Said) -> int:
+    """The status that an error would have had."""
+    for code in said.codes:
+        if code.isdecimal() and 400 <= int(code) < 600:
+            return int(code)
+    if said.has_code("rate_limit"):
+        return 429
+    if said.has_code("invalid_request") or said.is_about_the_account:
+        return 400
+    return 502
+
+
+def of_the_request(said: Said) -> InvalidArgument | None:
+    """The error of a request that would fail everywhere; None: nothing says so."""
+    if said.is_too_long:
+        return ContextWindowExceeded(
+            "the prompt does not fit: it is over the model's maximum context length", "messages"
+        )
+    if said.is_policy:
+        return policy_refused()
+    if said.is_unfetched_media:
+        return rejected(said)
+    return None
+
+
+def rejected(said: Said) -> UpstreamRejected:
+    """The error of a request that the provider found wrong, in its words."""
+    shown = clean(said.text)
     return UpstreamRejected(f"the provider refused the request: {shown}" if shown else
                             "the provider refused the request")  # fmt: skip
 
 
-def clean(text: str) -> str:
-    """A provider's text, fit to be shown: one printable line, without anything like a key."""
-    line = "".join(c if c.isprintable() else " " for c in text)
-    line = _ANNOUNCED.sub(r"\1 [redacted]", _KEY.sub("[redacted]", " ".join(line.split())))
-    return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"
+def policy_refused() -> ContentPolicyRefused:
+    return ContentPolicyRefused("the provider's content policy refused the request", "messages")
 
 
-def concealed(error: VoyagerError, key: str) -> VoyagerError:
-    """The error without any part of the key with which the call was made, however the provider wrote it."""
-    message = error.message
-    for start in range(len(key) - _SHOWN_OF_KEY + 1):
-        if key[start : start + _SHOWN_OF_KEY] in message:
-            return type(error)(_without(message, key), error.field, error.retry_after_s)
-    return error
+def _misconfigured() -> UpstreamMisconfigured:
+    return UpstreamMisconfigured("the provider refused our credentials or our account")
 
 
-def _without(message: str, key: str) -> str:
-    """``message`` with every word left out that shares more than a few characters with ``key``."""
-    parts = {key[start : start + _SHOWN_OF_KEY] for start in range(len(key) - _SHOWN_OF_KEY + 1)}
-    return " ".join(
-        "[redacted]" if any(part in word for part in parts) else word for word in message.split(" ")
-    )
-
-
-def _said(body: bytes) -> tuple[str, str]:
-    try:
-        document: Any = orjson.loads(body[:65536])
-    except orjson.JSONDecodeError:
-        return "", ""
-    if isinstance(document, list) and document:
-        document = cast("list[Any]", document)[0]
-    if not isinstance(document, Mapping):
-        return "", ""
-    found = cast("Mapping[str, Any]", document)
-    return _read(found.get("error") or found.get("message") or found.get("detail"))
-
-
-def _read(error: object) -> tuple[str, str]:
-    """(machine-readable code, text) of an error object of OpenAI, Anthropic, Gemini or Ollama."""
-    if isinstance(error, str):
-        return "", error
-    if not isinstance(error, Mapping):
-        return "", ""
-    fields = cast("Mapping[str, Any]", error)
-    codes = (fields.get(key) for key in ("code", "type", "status"))
-    message = fields.get("message")
-    return " ".join(str(c) for c in codes if c).lower(), message if isinstance(message, str) else ""
+def _unsupported() -> UpstreamUnsupported:
+    return UpstreamUnsupported("the provider does not know this model or operation")
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:
-    """Seconds of a ``Retry-After`` header, as number or date (RFC 9110, 10.2.3); 0 without one."""
-    value = headers.get("Retry-After", "")
+    """Seconds of a ``Retry-After`` header, as number or date (RFC 9110, 10.2.3); 0 without one.
+    ``headers`` must know names in lower case."""
+    value = headers.get("retry-after", "")
     if not value:
         return 0.0
     try:
-        return max(0.0, min(float(value), 86_400.0))
+        return max(0.0, min(float(value), _LONGEST_S))
     except ValueError:
         pass
     try:
@@ -170,4 +169,4 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
         return 0.0
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    return max(0.0, min((when - datetime.now(UTC)).total_seconds(), _LONGEST_S))

@@ -14,8 +14,9 @@ from litellm import exceptions as llm
 
 from deployments.lanes import egress
 from deployments.lanes.answers import read_answer, usage_of
-from deployments.lanes.faults import rejected, retry_after_s
+from deployments.lanes.faults import judged, policy_refused
 from deployments.lanes.media import refuse_addresses
+from deployments.lanes.said import document_said
 from deployments.lanes.sse import frame
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import interrupted
@@ -24,12 +25,9 @@ from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.domain.providers import PROVIDERS
 from voyager_llm.errors import (
-    ContentPolicyRefused,
-    ContextWindowExceeded,
     InvalidArgument,
     UpstreamInvalid,
     UpstreamMisconfigured,
-    UpstreamRateLimited,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -56,8 +54,11 @@ class FullLane:
             result: Any = await _FUNCTIONS[call.operation](**arguments)
         except Exception as error:
             raise _fault(error, granted, call) from error
+        document: dict[str, Any] = result.model_dump(exclude_none=True)
+        if call.operation is Operation.CHAT and _is_refusal(document):
+            raise policy_refused()
         try:
-            body = orjson.dumps(result.model_dump(exclude_none=True))
+            body = orjson.dumps(document)
         except (TypeError, ValueError) as error:
             raise UpstreamInvalid("the provider's answer cannot be read") from error
         return Answer(body, read_answer(body, call.operation))
@@ -65,6 +66,7 @@ class FullLane:
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
         usage: Usage | None = None
         began = False
+        held: list[bytes] = []
         arguments = _arguments(call, key)
         granted = egress.grant(call.endpoint.hosts, self._upstream.session)
         try:
@@ -77,8 +79,16 @@ class FullLane:
                         document.pop("usage", None)
                         if not any(_has_delta(choice) for choice in document.get("choices", ())):
                             continue
+                held.append(frame(orjson.dumps(document)))
+                if not began and not _says_something(document):
+                    if _is_refusal(document):
+                        raise policy_refused()
+                    continue
                 began = True
-                yield frame(orjson.dumps(document))
+                yield b"".join(held)
+                held.clear()
+            if held:
+                yield b"".join(held)
         except Exception as error:
             fault = _fault(error, granted, call)
             if not began:
@@ -136,6 +146,21 @@ _FUNCTIONS: dict[Operation, Any] = {
 }
 
 
+def _says_something(document: dict[str, Any]) -> bool:
+    """Whether an answer or a chunk has anything of the model's own in it."""
+    for choice in document.get("choices") or ():
+        said = choice.get("message") or choice.get("delta") or {}
+        if choice.get("text") or any(value for name, value in said.items() if name != "role"):
+            return True
+    return False
+
+
+def _is_refusal(document: dict[str, Any]) -> bool:
+    """Whether a content policy left nothing of the answer: LiteLLM's form of a prompt that Gemini blocks."""
+    reasons = {choice.get("finish_reason") for choice in document.get("choices") or ()}
+    return reasons == {"content_filter"} and not _says_something(document)
+
+
 def _has_delta(choice: dict[str, Any]) -> bool:
     delta = choice.get("delta") or {}
     return bool(choice.get("finish_reason") or any(delta.values()))
@@ -160,22 +185,14 @@ def _translated(error: Exception) -> VoyagerError:
     """One of LiteLLM's exceptions as ours; its text may hold URLs and keys, so it stays behind."""
     if ours := _ours(error):
         return ours
-    if isinstance(error, llm.ContextWindowExceededError):
-        return ContextWindowExceeded("the prompt does not fit the model's context window", "messages")
-    if isinstance(error, llm.ContentPolicyViolationError):
-        return ContentPolicyRefused("the provider's content policy refused the request", "messages")
-    if isinstance(error, llm.RateLimitError):
-        headers = getattr(getattr(error, "response", None), "headers", {})
-        return UpstreamRateLimited("the provider's rate limit is reached", "", retry_after_s(headers))
-    if isinstance(error, (llm.AuthenticationError, llm.PermissionDeniedError, llm.NotFoundError)):
-        return UpstreamMisconfigured("the provider refused our credentials or does not know the model")
     if isinstance(error, llm.Timeout):
         return UpstreamTimeout("the provider did not answer in time")
-    if isinstance(error, (llm.BadRequestError, llm.UnprocessableEntityError)):
-        return rejected(str(getattr(error, "code", "") or ""), _own_words(str(error.message)))
-    if isinstance(error, (llm.APIConnectionError, llm.ServiceUnavailableError, llm.InternalServerError)):
-        return UpstreamUnavailable("the provider cannot be reached or failed")
-    return UpstreamInvalid(f"the provider's answer cannot be read ({type(error).__name__})")
+    # What is left was told within a stream, or is LiteLLM's own.
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        return UpstreamInvalid(f"the provider's answer cannot be read ({type(error).__name__})")
+    text = _own_words(str(getattr(error, "message", "")))
+    return judged(status, document_said({"code": getattr(error, "code", None), "message": text}), {})
 
 
 def _ours(error: BaseException) -> VoyagerError | None:
@@ -191,8 +208,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _own_words(message: str) -> str:
-    """The provider's text without what LiteLLM puts before it ("litellm.X: XException - …")."""
-    return _PREFIXES.sub("", message)
+    """The provider's text without what LiteLLM puts before it ("litellm.X: XException - …") and behind."""
+    return _PREFIXES.sub("", message.split("\nTraceback (most recent call last)", 1)[0])
 
 
 _PREFIXES = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception)(?: \w+Error)?\s*[:-]\s*)+")

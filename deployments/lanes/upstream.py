@@ -114,7 +114,9 @@ class Upstream:
         raise UpstreamInvalid(f"the provider's answer is larger than {limit} bytes")
 
 
-# What the client raises when a provider cannot be reached or breaks off.
+# What the client raises when no connection could be made.
+CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+# And when a provider breaks off, besides.
 CLIENT_ERRORS = (aiohttp.ClientError, ValueError, OSError, TimeoutError)
 
 

@@ -17,6 +17,7 @@ from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.errors import (
+    InvalidArgument,
     StreamInterrupted,
     UpstreamInvalid,
     UpstreamMisconfigured,
@@ -102,7 +103,10 @@ def _url(call: Call) -> str:
 
 
 def interrupted(error: VoyagerError) -> VoyagerError:
-    """The error that ends a stream which had begun."""
+    """The error that ends a stream which had begun. What is wrong with the request, such as an answer that a
+    content policy stops, is no failure of the endpoint's and stays what it is."""
+    if isinstance(error, InvalidArgument):
+        return error
     if isinstance(error, UpstreamTimeout):
         return StreamInterrupted("the provider stopped sending")
     return StreamInterrupted(f"the stream broke off: {error.message}")

@@ -44,6 +44,8 @@ class Profile:
     tool_call: bool = False
     # The keys that it takes, in whatever header; none: it asks for no key.
     keys: tuple[str, ...] = ()
+    # What it answers to another key.
+    key_status: int = 401
     # Refuses, with status 400, a request whose body holds this text.
     refuse_text: str = ""
 

@@ -113,7 +113,7 @@ def _refusal(record: Record, raw: bytes) -> int:
     """The status with which the profile refuses a request; 0: it does not."""
     profile = record.profile
     if _key_is_refused(profile, record.last_headers):
-        return 401
+        return profile.key_status
     if profile.refuse_text and profile.refuse_text in raw.decode():
         return 400
     fails = profile.status and (not profile.fail_first or record.requests <= profile.fail_first)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.lanes.faults import clean, concealed
+from deployments.lanes.redaction import clean, concealed
 from voyager_llm.errors import UpstreamRateLimited, UpstreamRejected
 
 KEYS = st.text(st.sampled_from(string.ascii_letters + string.digits + "-_.:/+="), min_size=8, max_size=200)
