@@ -22,6 +22,7 @@ from deployments.ingress.http import HttpIngress
 from deployments.ingress.rpc.methods import GrpcMethods
 from deployments.readiness import Readiness
 from deployments.replica import Replica, Stages
+from voyager_llm import logs
 from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller, Renderer
 from voyager_llm.report import ReplicaReport
@@ -46,6 +47,7 @@ class ModelRouter(GrpcMethods):
         caller: DeploymentHandle[Any] | Callable[[Settings], Caller],
         renderer: DeploymentHandle[Any] | Callable[[], Renderer],
     ) -> None:
+        logs.configure(settings().log_file)
         relax_collector()
         self._hub = HubClient(hub)
         calls = RemoteCaller(caller) if isinstance(caller, DeploymentHandle) else caller(settings())

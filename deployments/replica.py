@@ -20,6 +20,7 @@ from deployments.request.accounts import Accounts, Observer
 from deployments.request.admission import Admission
 from deployments.request.attempt import Line
 from deployments.request.endpoints import EndpointTable
+from deployments.request.failures import FailureLog
 from deployments.request.meter import Meter
 from deployments.request.pipeline import Pipeline
 from deployments.request.quotas import Quotas
@@ -66,8 +67,8 @@ class Replica:
         self._settings = settings
         self._source = stages.source
         self.snapshots = SnapshotCell()
-        self.meter = Meter()
         self.endpoints = EndpointTable(HealthPolicy(repeats=settings.retry_budget_share))
+        self.meter = Meter(self.endpoints, clock)
         self.quotas = Quotas(stages.leases, clock)
         self.admission = Admission(settings.max_ongoing_requests)
         self.pipeline = Pipeline(
@@ -76,7 +77,7 @@ class Replica:
             renderer=stages.renderer,
             routing=Routing(self.endpoints, settings),
             line=Line(stages.caller, self.quotas, clock),
-            accounts=Accounts(self.snapshots, [self.meter, *observers], clock),
+            accounts=Accounts(self.snapshots, [self.meter, FailureLog(clock), *observers], clock),
             settings=settings,
         )
         secrets = secrets_of(settings)

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path.home() / ".local" / "share" / "voyager-llm", description="Where SQLite keeps its file."
     )
+    log_file: Path | None = Field(
+        None, description="File that every process appends its log to, JSON a line; none: standard error."
+    )
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in data_dir.")
     namespace: str = Field(
         "", description="Kubernetes namespace whose custom resources hold the definitions; empty: none does."
@@ -69,7 +72,7 @@ class Settings(BaseSettings):
     stream_timeout_s: float = Field(600.0, gt=0, le=86_400, description="Of a whole stream.")
     connect_timeout_s: float = Field(5.0, gt=0, le=60)
     max_attempts: int = Field(3, ge=1, le=16)
-    retry_budget_share: float = Field(0.2, ge=0, le=1, description="Retries per request, at most.")
+    retry_budget_share: float = Field(0.2, ge=0, le=1, description="Repeats at an endpoint, per call of it.")
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Of a request, HTTP or gRPC.")
     max_answer_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     max_connections: int = Field(

@@ -49,7 +49,7 @@ class Accounts:
             account = self._account(course, walk, attempt, attempt.fault)
         except Exception:
             log.exception("an answer could not be accounted for (trace %s)", course.ctx.trace.id)
-            account = Account("unaccounted", *self._names(course, walk), attempts=tuple(walk.tried))
+            account = Account("unaccounted", "", *self._names(course, walk), attempts=tuple(walk.tried))
         self._tell(course.ctx, account)
         return account
 
@@ -67,6 +67,7 @@ class Accounts:
         prompt = course.prompt
         account = Account(
             outcome=fault.code if fault is not None else "ok",
+            cause=str(fault) if fault is not None else "",
             route=route,
             model=model,
             attempts=tuple(walk.tried) if walk is not None else (),

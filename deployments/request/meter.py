@@ -12,7 +12,10 @@ import prometheus_client as prometheus
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
+from deployments.request.endpoint_series import EndpointSeries
+from deployments.request.endpoints import EndpointTable
 from voyager_llm import telemetry as names
+from voyager_llm.clock import Clock
 from voyager_llm.domain.completion import Account
 from voyager_llm.domain.request import RequestContext
 
@@ -23,8 +26,9 @@ _OF = ["route", "model"]
 class Meter:
     """Counts completions and attempts, each by route *and* model; either may be empty."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoints: EndpointTable, clock: Clock) -> None:
         self.registry = CollectorRegistry()
+        self.registry.register(EndpointSeries(endpoints, clock))
         on = self.registry
         self._completions = prometheus.Counter(
             names.COMPLETIONS, "Completions by outcome.", [*_OF, "outcome"], registry=on
@@ -47,6 +51,13 @@ class Meter:
             names.ATTEMPTS, "Provider calls by reason (first, repeat, fallback, hedge) and outcome.",
             ["route", "endpoint", "reason", "outcome"], registry=on,
         )  # fmt: skip
+        self._refusals = prometheus.Counter(
+            names.REFUSALS, "Completions that were sent nowhere, by the error's code.", [*_OF, "outcome"],
+            registry=on,
+        )  # fmt: skip
+        self._prompts = prometheus.Counter(
+            names.PROMPTS, "Answered completions by prompt.", ["prompt"], registry=on
+        )
         self.ongoing = Gauge(names.ONGOING, "Completions under way.", registry=on)
         self.config_version = Gauge(names.CONFIG_VERSION, "Version of the configuration in use.", registry=on)
         # Completions by prompt; the configuration bounds how many names there are.
@@ -73,6 +84,8 @@ class Meter:
         self._for_outcome(route, model, account.outcome).inc()
         for tried in account.attempts:
             self._for_attempt(route, tried.endpoint, tried.reason, tried.outcome).inc()
+        if not account.attempts and account.outcome != "cancelled":
+            self._refusals.labels(route, model, account.outcome).inc()
         if not account.model_used:
             return  # nobody answered
         latency, tokens_in, tokens_out, cost = self._for_model(route, model)
@@ -85,6 +98,7 @@ class Meter:
             self._first.labels(route, model).observe(account.first_block_s)
         if account.prompt_name:
             self.prompt_uses[account.prompt_name] += 1
+            self._prompts.labels(account.prompt_name).inc()
         if account.usage.estimated:
             self._estimated.labels(route, model).inc()
 

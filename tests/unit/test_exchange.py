@@ -128,7 +128,7 @@ async def _run(clock: Callable[[], float], scenario: Scenario) -> tuple[Bench, s
     return bench, ended
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(SCENARIOS)
 @example(Scenario(GOOD, GOOD, GOOD, stream=True, reads=0))
 @example(Scenario(Behaviour(delay_s=30), GOOD, GOOD, hedged=True, cancel_at=12))

@@ -71,7 +71,7 @@ async def attack(bench: Bench, provider: Provider, destination: str, attacks: li
         await asyncio.sleep(pause_s)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ATTACKS)
 def test_whatever_one_client_sends_the_others_are_answered_by_the_same_model(attacks: list[Any]) -> None:
     async def work(clock: Clock) -> None:
@@ -86,7 +86,7 @@ def test_whatever_one_client_sends_the_others_are_answered_by_the_same_model(att
     run(work)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ATTACKS)
 def test_the_same_over_a_route_with_a_fallback(attacks: list[Any]) -> None:
     async def work(clock: Clock) -> None:
@@ -106,7 +106,7 @@ HEALTHY = Behaviour(delay_s=0.2)
 FAILING = [Behaviour(error=error) for error in [*ANSWERED[:8], errors.UpstreamUnreachable("refused")]]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.sampled_from([*FAILING, Behaviour(delay_s=1000)]), min_size=1, max_size=5),
     st.integers(0, 5),

@@ -136,10 +136,12 @@ class Tried:
 class Account:
     """What a request came to, however it ended: what is counted, logged and told to the client.
 
-    ``outcome`` is "ok" or an error's code. ``model`` is the one that answered, else the last that was tried,
-    else the one that was asked for; ``route`` the route that chose it. Either may be empty."""
+    ``outcome`` is "ok" or an error's code, ``cause`` its text. ``model`` is the one that answered, else the
+    last that was tried, else the one that was asked for; ``route`` the route that chose it. Either may be
+    empty."""
 
     outcome: str
+    cause: str = ""
     route: str = ""
     model: str = ""
     # The provider's name of the model.
