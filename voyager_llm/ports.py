@@ -31,7 +31,9 @@ class Caller(Protocol):
     """Makes one attempt. Holds no configuration: the call says all."""
 
     async def call(self, call: Call) -> Answer:
-        """Raises the errors named in `errors.py`, never another."""
+        """Answers or raises within the call's ``timeout_s``, whatever becomes of the process that makes it.
+
+        Raises the errors named in `errors.py`, never another."""
         ...
 
     def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:

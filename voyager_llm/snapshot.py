@@ -39,6 +39,10 @@ class CompiledModel:
     allowed: frozenset[str]
     definition: ModelDefinition
 
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.requests_per_minute or self.tokens_per_minute)
+
     def takes(self, further: frozenset[str]) -> bool:
         """Whether requests may set all these parameters, which no table knows."""
         return self.allowed >= further

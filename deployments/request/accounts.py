@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from deployments.request.attempt import Attempt
 from deployments.request.walk import Walk
 from voyager_llm.clock import Clock
-from voyager_llm.domain.completion import Account, CompletionRequest
+from voyager_llm.domain.completion import Account, CompletionRequest, Usage
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import Cancelled, VoyagerError, public
@@ -65,26 +66,24 @@ class Accounts:
     ) -> Account:
         route, model = self._names(course, walk)
         prompt = course.prompt
-        account = Account(
+        used, cost, model_used = Usage(), Decimal(0), ""
+        if attempt is not None:
+            option = attempt.option
+            used, model, model_used = attempt.used(), option.model.name, option.endpoint.model_name
+            cost = used.cost(option.model.price)
+        return Account(
             outcome=fault.code if fault is not None else "ok",
             cause=str(fault) if fault is not None else "",
             route=route,
             model=model,
+            model_used=model_used,
+            usage=used,
+            cost=cost,
             attempts=tuple(walk.tried) if walk is not None else (),
             duration_s=self._clock() - course.started,
+            first_block_s=attempt.first_s if attempt is not None and course.request.stream else 0.0,
             prompt_name=prompt.name if prompt is not None else "",
             prompt_version=prompt.version if prompt is not None else "",
-        )
-        if attempt is None:
-            return account
-        usage = attempt.used()
-        return replace(
-            account,
-            model=attempt.option.model.name,
-            model_used=attempt.option.endpoint.model_name,
-            usage=usage,
-            cost=usage.cost(attempt.option.model.price),
-            first_block_s=attempt.first_s if course.request.stream else 0.0,
         )
 
     def _names(self, course: Course, walk: Walk | None) -> tuple[str, str]:

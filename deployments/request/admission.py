@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from voyager_llm.errors import Overloaded
 
 
@@ -14,14 +12,11 @@ class Admission:
         self._slots = slots
         self.ongoing = 0
 
-    def slot(self) -> Slot:
-        """A place, held as a context manager. Entering raises `Overloaded` where all are taken."""
-        return Slot(self)
-
-    def take(self) -> None:
+    def take(self) -> Slot:
+        """A place, to be given back. Raises `Overloaded` where all are taken."""
         if self.ongoing >= self._slots:
             raise Overloaded("this service is at its limit of concurrent requests", "", 1.0)
-        self.ongoing += 1
+        return Slot(self)
 
 
 class Slot:
@@ -30,12 +25,10 @@ class Slot:
     __slots__ = ("_admission",)
 
     def __init__(self, admission: Admission) -> None:
-        self._admission = admission
+        self._admission: Admission | None = admission
+        admission.ongoing += 1
 
-    def __enter__(self) -> None:
-        self._admission.take()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._admission.ongoing -= 1
+    def give_back(self) -> None:
+        admission, self._admission = self._admission, None
+        if admission is not None:
+            admission.ongoing -= 1

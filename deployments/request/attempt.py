@@ -8,6 +8,7 @@ endpoint's health, to the limits, to the walk. Opened by `attempts.py`, read and
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
@@ -64,8 +65,9 @@ class Attempt:
     """Open once, close once. ``first`` is the whole answer or the first block of a stream."""
 
     __slots__ = (
-        "_allowance_s", "_blocks", "_call", "_closed", "_events", "_fault", "_held", "_line", "_patience_s",
-        "_reason", "_started", "_trials", "_usage", "_walk", "_wanted", "first", "first_s", "option",
+        "_allowance_s", "_blocks", "_closed", "_events", "_fault", "_held", "_line", "_patience_s",
+        "_reason", "_started", "_total_s", "_trials", "_usage", "_walk", "_wanted", "first", "first_s",
+        "option",
     )  # fmt: skip
 
     def __init__(self, line: Line, walk: Walk, option: Option, wanted: Wanted, reason: Reason) -> None:
@@ -75,7 +77,7 @@ class Attempt:
         self._reason = reason
         self._held: Reservation | None = None
         self._trials: list[Trial] | None = None
-        self._call: Call | None = None
+        self._total_s = math.inf
         self._blocks: AsyncGenerator[bytes | StreamEnd] | None = None
         self._fault: VoyagerError | None = None
         self._usage: Usage | None = None
@@ -95,9 +97,8 @@ class Attempt:
         self._patience_s = patience_s(usual, tokens)
         try:
             self._allowance_s = self._walk.allowance_s(self.option, tokens, stream=self._wanted.stream)
-            async with asyncio.timeout(self._allowance_s):
-                self._held = await self._line.quotas.reserve(self.option.model, self._wanted.demand)
-                await self._send()
+            await self._reserve()
+            await (self._begin() if self._wanted.stream else self._call())
         except BaseException as error:
             fault = self._as_fault(error)
             await self._close(fault)
@@ -107,7 +108,8 @@ class Attempt:
 
     async def aclose(self) -> None:
         """Over, at its end or before. May be called again."""
-        await self._close(self._fault)
+        if not self._closed:
+            await self._close(self._fault)
 
     @property
     def fault(self) -> VoyagerError | None:
@@ -140,25 +142,45 @@ class Attempt:
             raise self._fault
         return None
 
-    async def _send(self) -> None:
-        sent = self._line.clock()
-        self._trials = self.option.health.start(sent)
-        self._call = call = self._wanted.make(self.option, self._allowance_s - (sent - self._started))
-        if self._wanted.stream:
-            self._blocks = self._line.caller.stream(call)
+    async def _reserve(self) -> None:
+        model, demand = self.option.model, self._wanted.demand
+        if not model.is_limited:
+            return
+        self._held = self._line.quotas.at_once(model, demand)
+        if self._held is None:
+            async with asyncio.timeout(self._allowance_s):
+                self._held = await self._line.quotas.reserve(model, demand)
+
+    async def _call(self) -> None:
+        answer = await self._line.caller.call(self._sent())
+        self.first = answer.body
+        self._usage = answer.usage
+        self._answered()
+
+    async def _begin(self) -> None:
+        call = self._sent()
+        self._blocks = self._line.caller.stream(call)
+        async with asyncio.timeout(call.timeout_s):
             first = await anext(self._blocks)
-            if isinstance(first, StreamEnd):
-                raise first.error or UpstreamInvalid("the provider's stream holds nothing")
-            self.first = first
-            self._events = first.count(b"\n\n")
-            # Until the provider says how it ended, it ended because the client went away.
-            self._fault = Cancelled("the client closed the connection")
-        else:
-            answer = await self._line.caller.call(call)
-            self.first = answer.body
-            self._usage = answer.usage
+        if isinstance(first, StreamEnd):
+            raise first.error or UpstreamInvalid("the provider's stream holds nothing")
+        self.first = first
+        self._events = first.count(b"\n\n")
+        # Until the provider says how it ended, it ended because the client went away.
+        self._fault = Cancelled("the client closed the connection")
+        self._answered()
+
+    def _sent(self) -> Call:
+        """The call, with the time that is left for it; from now on it counts as one."""
         now = self._line.clock()
-        self.first_s = now - sent
+        self._trials = self.option.health.start(now)
+        call = self._wanted.make(self.option, self._allowance_s - (now - self._started))
+        self._total_s = call.total_timeout_s
+        return call
+
+    def _answered(self) -> None:
+        now = self._line.clock()
+        self.first_s = now - self._started
         self.option.health.began(now, self.first_s, stream=self._wanted.stream)
         self._walk.answered(self.option.health)
 
@@ -204,12 +226,12 @@ class Attempt:
 
     def _timely(self, fault: VoyagerError) -> VoyagerError:
         """A stream that ran into a limit of its time was not broken off by the provider."""
-        if self._call is None or not isinstance(fault, (StreamInterrupted, UpstreamTimeout)):
+        if not isinstance(fault, (StreamInterrupted, UpstreamTimeout)):
             return fault
         if self._walk.remaining_s() <= 0:
             return DeadlineExceeded("the request's deadline has passed")
-        if self._line.clock() - self._started >= self._call.total_timeout_s:
-            return DeadlineExceeded(f"the stream took longer than {self._call.total_timeout_s:.3g} s")
+        if self._line.clock() - self._started >= self._total_s:
+            return DeadlineExceeded(f"the stream took longer than {self._total_s:.3g} s")
         return fault
 
     def _as_fault(self, error: BaseException) -> VoyagerError | None:

@@ -7,9 +7,9 @@ once, however it ended.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from types import TracebackType
 
+from deployments.request.admission import Slot
 from deployments.request.attempt import Attempt
 from voyager_llm.domain.completion import Account, Completion
 
@@ -21,9 +21,9 @@ class Exchange:
     """Use it as an async context manager. Either `read` it, or iterate: blocks of whole server-sent events
     (``data: …``, without the closing ``[DONE]``)."""
 
-    def __init__(self, attempt: Attempt, holds: AsyncExitStack, settle: Settle) -> None:
+    def __init__(self, attempt: Attempt, slot: Slot, settle: Settle) -> None:
         self._attempt = attempt
-        self._holds = holds
+        self._slot = slot
         self._settle = settle
         self._account: Account | None = None
         self._first: bytes | None = attempt.first
@@ -70,7 +70,8 @@ class Exchange:
     async def aclose(self) -> None:
         """Give everything back. A stream that is not at its end is cancelled at its provider."""
         try:
-            await self._holds.aclose()
+            await self._attempt.aclose()
         finally:
+            self._slot.give_back()
             if self._account is None:
                 self._account = self._settle()

@@ -6,14 +6,13 @@ read the `Exchange` that they get; topology decides where the renderer and the c
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from deployments.request import rendering
 from deployments.request.accounts import Accounts, Course
-from deployments.request.admission import Admission
+from deployments.request.admission import Admission, Slot
 from deployments.request.attempt import Line, Wanted
 from deployments.request.attempts import open_attempt
 from deployments.request.calls import maker
@@ -47,30 +46,30 @@ class Pipeline:
 
         Whoever gets the exchange must close it."""
         started = self.line.clock()
+        slot: Slot | None = None
         prompt: PromptDefinition | None = None
         walk: Walk | None = None
-        async with AsyncExitStack() as holds:
-            try:
-                holds.enter_context(self.admission.slot())
-                config = self.snapshots.current
-                prompt = rendering.named(config, request)
-                request = await rendering.fill(self.renderer, request, prompt)
-                plan = self.routing.plan(config, request, ctx, prompt, self.line.clock())
-                walk = Walk(plan, self.line.clock)
-                wanted = Wanted(maker(request, self.settings), demand(request), request.stream)
-                attempt = await open_attempt(self.line, walk, plan, wanted)
-            except BaseException as error:
-                self.accounts.failed(Course(ctx, request, prompt, started), walk, error)
-                raise
-            holds.push_async_callback(attempt.aclose)
-            course = Course(ctx, request, prompt, started)
-            return Exchange(attempt, holds.pop_all(), partial(self.accounts.answered, course, walk, attempt))
-        raise AssertionError("an exit stack swallows nothing")
+        try:
+            slot = self.admission.take()
+            config = self.snapshots.current
+            prompt = rendering.named(config, request)
+            request = await rendering.fill(self.renderer, request, prompt)
+            plan = self.routing.plan(config, request, ctx, prompt, self.line.clock())
+            walk = Walk(plan, self.line.clock)
+            wanted = Wanted(maker(request, self.settings), demand(request), request.stream)
+            attempt = await open_attempt(self.line, walk, plan, wanted)
+        except BaseException as error:
+            if slot is not None:
+                slot.give_back()
+            self.accounts.failed(Course(ctx, request, prompt, started), walk, error)
+            raise
+        course = Course(ctx, request, prompt, started)
+        return Exchange(attempt, slot, partial(self.accounts.answered, course, walk, attempt))
 
     async def complete(self, ctx: RequestContext, request: CompletionRequest) -> Completion:
         """A whole answer. Raises any `VoyagerError`."""
-        async with await self.open(ctx, request) as exchange:
-            return await exchange.read()
+        exchange = await self.open(ctx, request)
+        return await exchange.read()
 
     async def render(
         self, name: str, version: str, variables: dict[str, Any], *, texts: bool

@@ -72,16 +72,17 @@ class Quotas:
         if len(self._slices) > len(config.models):
             self._slices = {name: held for name, held in self._slices.items() if name in config.models}
 
-    async def reserve(self, model: CompiledModel, demand: Demand) -> Reservation | None:
-        """Hold one request and its expected tokens. None: the model has no limits.
+    def at_once(self, model: CompiledModel, demand: Demand) -> Reservation | None:
+        """Hold one request and its expected tokens out of the slice at hand. None: it has too little left."""
+        tokens = _expected(model, demand)
+        held = self._slices.setdefault(model.name, _Slice())
+        return Reservation(held, tokens) if self._spend(held, model, tokens) else None
+
+    async def reserve(self, model: CompiledModel, demand: Demand) -> Reservation:
+        """As `at_once`, and lease more where too little is left.
 
         Raises `RateLimited`, and `Unavailable` while no lease can be had."""
-        if not model.requests_per_minute and not model.tokens_per_minute:
-            return None
-        tokens = 0
-        if model.tokens_per_minute:
-            output = demand.output_tokens or model.max_tokens or _DEFAULT_OUTPUT_TOKENS
-            tokens = min(demand.prompt_tokens + output, model.tokens_per_minute)
+        tokens = _expected(model, demand)
         held = self._slices.setdefault(model.name, _Slice())
         # Ends: every lease lets at least one waiting request through, or says how long to wait.
         while not self._spend(held, model, tokens):
@@ -133,6 +134,14 @@ class Quotas:
         held.tokens += lease.tokens
         held.expires = self._clock() + LEASE_SECONDS
         return lease.retry_after_s
+
+
+def _expected(model: CompiledModel, demand: Demand) -> int:
+    """Tokens to reserve; 0 where the model has no limit of them."""
+    if not model.tokens_per_minute:
+        return 0
+    output = demand.output_tokens or model.max_tokens or _DEFAULT_OUTPUT_TOKENS
+    return min(demand.prompt_tokens + output, model.tokens_per_minute)
 
 
 def _retrieved(task: asyncio.Task[float]) -> None:

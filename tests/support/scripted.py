@@ -19,7 +19,7 @@ from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
 from voyager_llm.domain.request import Principal, RequestContext, Trace
 from voyager_llm.domain.route import RouteDefinition
-from voyager_llm.errors import VoyagerError
+from voyager_llm.errors import UpstreamTimeout, VoyagerError
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import Change, CompiledModel, Delta
 from voyager_llm.templating.render import Rendered, render
@@ -51,8 +51,11 @@ class ScriptedCaller:
     async def call(self, call: Call) -> Answer:
         behaviour = await self._begin(call)
         try:
-            await self._wait(behaviour)
+            async with asyncio.timeout(call.timeout_s):
+                await self._wait(behaviour)
             return Answer(b'{"choices":[{}]}', behaviour.usage)
+        except TimeoutError:
+            raise UpstreamTimeout("late") from None
         finally:
             self.open -= 1
 
