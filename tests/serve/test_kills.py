@@ -1,4 +1,4 @@
-"""A caller or a router that is killed fails no request that had not begun to answer; no provider is blamed."""
+"""A caller or a router that is killed fails no request that had not begun to answer, nor blames a provider."""
 
 from __future__ import annotations
 
