@@ -57,7 +57,7 @@ class ModelRouter(GrpcMethods):
         stages = Stages(calls, renders, self._hub, self._hub, self._hub, RemoteScorer(scorer))
         self._replica = Replica(settings(), stages)
         self.authenticator = self._replica.authenticator
-        self.service = self._replica.service
+        self.handlers = self._replica.handlers
         self._background: set[asyncio.Task[None]] = set()
 
     def __serve_build_asgi_app__(self) -> HttpIngress:

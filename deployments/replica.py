@@ -14,7 +14,7 @@ from deployments.ingress.http import HttpIngress
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OpenAIApi
 from deployments.ingress.rest.transcoder import Transcoder
-from deployments.ingress.rpc.service import ModelManagerService
+from deployments.ingress.rpc.service import handlers_of
 from deployments.prober import Prober
 from deployments.request.accounts import Accounts, Observer
 from deployments.request.admission import Admission
@@ -84,9 +84,9 @@ class Replica:
         self.authenticator = Authenticator(settings, secrets)
         self.prober = Prober(self.snapshots, self.endpoints, stages.caller, settings.probe_interval_s, clock)
         self.statuses = StatusBoard(self.snapshots, self.endpoints, secrets)
-        self.service = ModelManagerService(stages.definitions, self.pipeline, stages.scorer, self.statuses)
+        self.handlers = handlers_of(stages.definitions, self.pipeline, stages.scorer, self.statuses)
         self.openai = OpenAIApi(self.pipeline, self.snapshots)
-        self.rest = Transcoder(self.service)
+        self.rest = Transcoder(self.handlers)
         self.meter.ongoing.set_function(lambda: self.admission.ongoing)
 
     def ingress(

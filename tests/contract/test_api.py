@@ -88,6 +88,11 @@ async def test_a_models_whole_life(local: LocalService) -> None:
         "/api/v1/models/gpt-4-production?update_mask=context_length", json={"context_length": 9000}
     )
     assert snake.json()["model"]["context_length"] == 9000
+    unknown = await http.patch("/api/v1/models/gpt-4-production?update_mask=no_such", json={"version": "2"})
+    assert (unknown.status_code, unknown.json()["message"]) == (
+        400,
+        "update_mask: there is no field 'no_such'",
+    )
     stale = await http.patch(f"/api/v1/models/gpt-4-production?etag={first}", json={"version": "2"})
     assert stale.status_code == 409
     assert stale.json()["details"][1]["field_violations"][0]["field"] == "etag"
@@ -217,7 +222,11 @@ BAD_REST: list[tuple[str, Any, str]] = [
         "parameters.temperature",
     ),
     ("/api/v1/models/m/completions", {"prompt": "x", "parameters": {"stream": "true"}}, "parameters.stream"),
-    ("/api/v1/models/nope/completions", {"prompt": "x"}, "model"),
+    ("/api/v1/models/nope/completions", {"prompt": "x"}, "model_name"),
+    ("/api/v1/models/prompt:/completions", {"prompt": "x"}, "model_name"),
+    ("/api/v1/models/prompt:nope/completions", {}, "model_name"),
+    ("/api/v1/models/m/completions", {"prompt_ref": {"name": "nope"}}, "prompt_ref.name"),
+    ("/api/v1/prompts/nope/render", {}, "prompt_name"),
 ]
 
 

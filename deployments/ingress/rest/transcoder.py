@@ -8,7 +8,7 @@ names of the .proto files. One parity test holds this and Envoy to the same answ
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -30,14 +30,12 @@ from deployments.ingress.asgi import (
     start_events,
 )
 from deployments.ingress.openai.decode import read_object
-from deployments.ingress.rpc.service import ModelManagerService
+from deployments.ingress.rpc.definitions import Handler
+from deployments.ingress.rpc.service import RPCS
 from deployments.ingress.status import rest_body
 from deployments.lanes.sse import frame
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import InvalidArgument, NotFound, VoyagerError
-from voyager_llm.v1 import model_manager_pb2
-
-Handler = Callable[[Any, RequestContext], Any]
 
 # Of a body; protobuf's JSON mapping takes some microseconds for each.
 _MAX_VALUES = 30_000
@@ -62,15 +60,14 @@ class _Binding:
 class Transcoder:
     """Answers REST requests by calling the service's methods."""
 
-    def __init__(self, service: ModelManagerService) -> None:
-        methods = model_manager_pb2.DESCRIPTOR.services_by_name["ModelManager"].methods
-        self._bindings = [_binding(method, service) for method in methods]
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._bindings = [_binding(rpc, handlers[rpc.name]) for rpc in RPCS]
 
     async def serve(self, request: HttpRequest, ctx: RequestContext, send: Send) -> None:
         """Answer one request. Raises any `VoyagerError` before the answer has begun."""
         binding, captured = self._find(request)
         message = _message(binding, request, captured)
-        result = binding.handler(message, ctx)
+        result: Any = binding.handler(message, ctx)
         if binding.streams:
             await _stream(result, send)
         else:
@@ -91,7 +88,7 @@ class Transcoder:
         raise NotFound(f"no such path; see /docs ({request.path[:200]})")
 
 
-def _binding(method: pb_descriptor.MethodDescriptor, service: ModelManagerService) -> _Binding:
+def _binding(method: pb_descriptor.MethodDescriptor, handler: Handler) -> _Binding:
     rule = method.GetOptions().Extensions[annotations_pb2.http]  # pyright: ignore[reportArgumentType]
     verb: str = rule.WhichOneof("pattern")
     template: str = getattr(rule, verb)
@@ -102,7 +99,7 @@ def _binding(method: pb_descriptor.MethodDescriptor, service: ModelManagerServic
         path=re.compile(pattern),
         body=rule.body,
         message=message_factory.GetMessageClass(method.input_type),
-        handler=getattr(service, method.name),
+        handler=handler,
         success=201 if method.name.startswith("Create") else 200,
         streams=method.server_streaming,
     )

@@ -1,1 +1,1 @@
-"""The service `ModelManager`: one class for each kind of definition, and the gRPC side of errors."""
+"""The service `ModelManager`: one row for each kind of definition, and the gRPC side of errors."""

@@ -20,6 +20,8 @@ from voyager_llm.store.contract import Record
 
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000
+# Characters of a client's text that an error repeats.
+_MAX_SHOWN = 128
 # Larger than any that is valid; translating one takes a second for each few megabytes.
 _MAX_DEFINITION_BYTES = 2 * 1024 * 1024
 
@@ -40,12 +42,28 @@ def document_of(message: Message) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in _OUTPUT_ONLY}
 
 
-def mask_of(mask: FieldMask) -> list[str]:
-    """The paths of an update mask. Raises `InvalidArgument` for output-only fields."""
+def mask_of(mask: FieldMask, kind: type[Message]) -> list[str]:
+    """The paths of an update mask. Raises `InvalidArgument` for output-only fields and for those that
+    ``kind`` does not have."""
     for path in mask.paths:
         if path.split(".")[0] in _OUTPUT_ONLY:
             raise InvalidArgument(f"{path} cannot be changed", "update_mask")
+        if not _leads_somewhere(path, kind.DESCRIPTOR):
+            raise InvalidArgument(f"there is no field {path[:_MAX_SHOWN]!r}", "update_mask")
     return list(mask.paths)
+
+
+def _leads_somewhere(path: str, descriptor: Any) -> bool:
+    """Whether each step of a path is a field of what the step before it leads to."""
+    found: Any = descriptor
+    for step in path.split("."):
+        if found is not None and found.full_name == "google.protobuf.Struct":
+            return True  # its fields are whatever the caller likes
+        field = found.fields_by_name.get(step) if found is not None else None
+        if field is None:
+            return False
+        found = None if field.is_repeated else field.message_type
+    return True
 
 
 def message_of(record: Record, kind: type[M]) -> M:
@@ -100,8 +118,8 @@ def page_before(token: str) -> int:
     return int(start)
 
 
-def named(name: str, kind: Kind) -> str:
+def named(name: str, kind: Kind, field: str = "name") -> str:
     """A name that must be given. Raises `InvalidArgument`."""
     if not name:
-        raise InvalidArgument(f"say which {kind}", "name")
+        raise InvalidArgument(f"say which {kind}", field)
     return name

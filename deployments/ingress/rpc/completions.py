@@ -1,4 +1,4 @@
-"""RPCs of completions. Part of `rpc/service.py`."""
+"""RPCs of completions. Made by `rpc/service.py`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from deployments.ingress.openai.decode import check_shape, prompt_call
+from deployments.ingress.rpc.definitions import Handler, calling
 from deployments.lanes.sse import EventSplitter
 from deployments.request.pipeline import Pipeline
 from voyager_llm.domain.completion import Account, CompletionRequest, PromptCall
@@ -25,15 +26,22 @@ _MAX_TRACE_ID = 128
 
 
 class CompletionRpcs:
-    """Completions, whole and streamed; each method is the RPC of its name."""
+    """Completions, whole and streamed."""
 
-    _pipeline: Pipeline
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
 
-    async def GenerateCompletion(
+    def handlers(self) -> Mapping[str, Handler]:
+        """By the RPC's name."""
+        return {"GenerateCompletion": self.generate, "StreamCompletion": self.stream}
+
+    async def generate(
         self, request: pb.GenerateCompletionRequest, ctx: RequestContext
     ) -> pb.GenerateCompletionResponse:
         ctx = _named(ctx, request)
-        completion = await self._pipeline.complete(ctx, decode(request, stream=False))
+        decoded = decode(request, stream=False)
+        with calling(_fields(request)):
+            completion = await self._pipeline.complete(ctx, decoded)
         text, finish = _answer(completion.body)
         response = pb.GenerateCompletionResponse(
             completion=text,
@@ -44,7 +52,7 @@ class CompletionRpcs:
             response.trace_id = request.trace_id
         return response
 
-    async def StreamCompletion(
+    async def stream(
         self, request: pb.GenerateCompletionRequest, ctx: RequestContext
     ) -> AsyncGenerator[pb.StreamCompletionResponse]:
         """Raises before the first message while another endpoint may still be tried, and whatever
@@ -52,7 +60,10 @@ class CompletionRpcs:
         ctx = _named(ctx, request)
         finish = ""
         splitter = EventSplitter()
-        async with await self._pipeline.open(ctx, decode(request, stream=True)) as exchange:
+        decoded = decode(request, stream=True)
+        with calling(_fields(request)):
+            exchange = await self._pipeline.open(ctx, decoded)
+        async with exchange:
             async for block in exchange:
                 for payload in splitter.feed(block):
                     delta, reason = _delta(payload)
@@ -77,6 +88,16 @@ def _named(ctx: RequestContext, request: pb.GenerateCompletionRequest) -> Reques
     )
 
 
+def _fields(request: pb.GenerateCompletionRequest) -> Mapping[str, str]:
+    """What the message calls the places that the pipeline knows by OpenAI's words."""
+    reference = "prompt_ref.{}" if request.HasField("prompt_ref") else "model_name"
+    return {
+        "model": "model_name",
+        "prompt": reference.format("name"),
+        "version": reference.format("version"),
+    }
+
+
 def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> CompletionRequest:
     """The request as the pipeline takes it. Raises `InvalidArgument` naming the field."""
     if not request.model_name:
@@ -84,7 +105,7 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
     destination = request.model_name
     prompt = None
     if destination.startswith("prompt:"):
-        named = prompt_call(destination, dict(request.variables))
+        named = _prompt_call(destination, dict(request.variables))
         prompt, destination = PromptCall(named.name, named.version, named.variables, texts=True), ""
     elif request.HasField("prompt_ref"):
         reference = request.prompt_ref
@@ -108,6 +129,14 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
         prompt=prompt,
         stream=stream,
     )
+
+
+def _prompt_call(model: str, variables: Mapping[str, str]) -> PromptCall:
+    try:
+        return prompt_call(model, variables)
+    except InvalidArgument as error:
+        field = "model_name" if error.field == "model" else error.field
+        raise InvalidArgument(error.message, field) from None
 
 
 def _parameters(given: Mapping[str, str]) -> dict[str, Any]:

@@ -1,38 +1,34 @@
-"""RPCs on prompts. Part of `rpc/service.py`."""
+"""What the RPCs on prompts have of their own: rendering, and a short answer to a creation."""
 
 from __future__ import annotations
 
-from google.protobuf.json_format import ParseDict
+from collections.abc import Mapping
 
-from deployments.ingress.rpc.codec import (
-    document_of,
-    mask_of,
-    message_of,
-    named,
-    page_before,
-    page_size,
-    page_start,
-    page_token,
-    timestamp,
-)
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+
+from deployments.ingress.rpc.codec import named, timestamp
+from deployments.ingress.rpc.definitions import PROMPTS, DefinitionRpcs, Handler, calling, in_time
 from deployments.request.pipeline import Pipeline
 from voyager_llm.domain.definition import Kind, canonical, digest
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.ports import Definitions
+from voyager_llm.store.contract import Record
 from voyager_llm.templating.values import text
 from voyager_llm.v1 import prompts_pb2 as pb
 
 
-class PromptRpcs:
-    """CRUD, versions, rollback and rendering of prompts; each method is the RPC of its name."""
+class PromptRpcs(DefinitionRpcs):
+    """RPCs on prompts. Made by `rpc/service.py`."""
 
-    _definitions: Definitions
-    _pipeline: Pipeline
+    def __init__(self, definitions: Definitions, pipeline: Pipeline) -> None:
+        super().__init__(PROMPTS, definitions)
+        self._pipeline = pipeline
 
-    async def CreatePrompt(
-        self, request: pb.CreatePromptRequest, ctx: RequestContext
-    ) -> pb.CreatePromptResponse:
-        record = await self._definitions.create(Kind.PROMPT, document_of(request), ctx.principal.subject)
+    def handlers(self) -> Mapping[str, Handler]:
+        return {**super().handlers(), "RenderPrompt": self.render}
+
+    def created(self, record: Record) -> Message:
         fields = {
             "prompt_id": record.id,
             "name": record.name,
@@ -41,68 +37,13 @@ class PromptRpcs:
         }
         return ParseDict(fields, pb.CreatePromptResponse())
 
-    async def GetPrompt(self, request: pb.GetPromptRequest, ctx: RequestContext) -> pb.GetPromptResponse:
-        name = named(request.name, Kind.PROMPT)
-        record = await self._definitions.get(Kind.PROMPT, name, 0, request.version)
-        return pb.GetPromptResponse(prompt=message_of(record, pb.Prompt))
-
-    async def UpdatePrompt(
-        self, request: pb.UpdatePromptRequest, ctx: RequestContext
-    ) -> pb.UpdatePromptResponse:
-        record = await self._definitions.update(
-            Kind.PROMPT,
-            named(request.name, Kind.PROMPT),
-            document_of(request.prompt),
-            ctx.principal.subject,
-            mask_of(request.update_mask),
-            request.etag,
-        )
-        return pb.UpdatePromptResponse(prompt=message_of(record, pb.Prompt))
-
-    async def DeletePrompt(
-        self, request: pb.DeletePromptRequest, ctx: RequestContext
-    ) -> pb.DeletePromptResponse:
-        await self._definitions.delete(Kind.PROMPT, named(request.name, Kind.PROMPT), request.etag)
-        return pb.DeletePromptResponse(name=request.name)
-
-    async def ListPrompts(
-        self, request: pb.ListPromptsRequest, ctx: RequestContext
-    ) -> pb.ListPromptsResponse:
-        size = page_size(request.page_size)
-        records = await self._definitions.page(Kind.PROMPT, page_start(request.page_token), size)
-        return pb.ListPromptsResponse(
-            prompts=[message_of(record, pb.Prompt) for record in records],
-            next_page_token=page_token(records, size),
-        )
-
-    async def ListPromptVersions(
-        self, request: pb.ListPromptVersionsRequest, ctx: RequestContext
-    ) -> pb.ListPromptVersionsResponse:
-        size = page_size(request.page_size)
-        before = page_before(request.page_token)
-        name = named(request.name, Kind.PROMPT)
-        records = await self._definitions.history(Kind.PROMPT, name, before, size)
-        return pb.ListPromptVersionsResponse(
-            versions=[message_of(record, pb.Prompt) for record in records],
-            next_page_token=page_token(records, size, by_revision=True),
-        )
-
-    async def RollbackPrompt(
-        self, request: pb.RollbackPromptRequest, ctx: RequestContext
-    ) -> pb.RollbackPromptResponse:
-        name = named(request.name, Kind.PROMPT)
-        record = await self._definitions.rollback(
-            Kind.PROMPT, name, 0, request.version, ctx.principal.subject, request.etag
-        )
-        return pb.RollbackPromptResponse(prompt=message_of(record, pb.Prompt))
-
-    async def RenderPrompt(
-        self, request: pb.RenderPromptRequest, ctx: RequestContext
-    ) -> pb.RenderPromptResponse:
-        name = named(request.prompt_name, Kind.PROMPT)
-        prompt, rendered = await self._pipeline.render(
-            name, request.version, dict(request.variables), texts=True
-        )
+    async def render(self, request: pb.RenderPromptRequest, ctx: RequestContext) -> pb.RenderPromptResponse:
+        name = named(request.prompt_name, Kind.PROMPT, "prompt_name")
+        with calling({"prompt": "prompt_name"}):
+            async with in_time(ctx):
+                prompt, rendered = await self._pipeline.render(
+                    name, request.version, dict(request.variables), texts=True
+                )
         messages = [pb.RenderedMessage(role=m.role, content=m.content) for m in rendered.messages]
         return pb.RenderPromptResponse(
             rendered_prompt=rendered.as_text(),

@@ -1,28 +1,36 @@
 """The service `ModelManager` without a wire: what gRPC and REST both call.
 
-A method takes the request message and the caller's identity, returns the response message and raises
-`VoyagerError`. Used by `rpc/methods.py` (gRPC) and `rest/transcoder.py`.
+`rpc/methods.py` (gRPC) and `rest/transcoder.py` look a handler up by the name of its RPC.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from deployments.ingress.rpc.completions import CompletionRpcs
-from deployments.ingress.rpc.evaluations import EvaluationRpcs
+from deployments.ingress.rpc.definitions import EVALUATIONS, ROUTES, DefinitionRpcs, Handler
 from deployments.ingress.rpc.models import ModelRpcs
 from deployments.ingress.rpc.prompts import PromptRpcs
-from deployments.ingress.rpc.routes import RouteRpcs
+from deployments.ingress.rpc.scores import ScoreRpcs
 from deployments.request.pipeline import Pipeline
 from deployments.status_board import StatusBoard
 from voyager_llm.ports import Definitions, Scorer
+from voyager_llm.v1 import model_manager_pb2
+
+# Every RPC, as the .proto files declare it.
+RPCS = model_manager_pb2.DESCRIPTOR.services_by_name["ModelManager"].methods
 
 
-class ModelManagerService(ModelRpcs, PromptRpcs, RouteRpcs, EvaluationRpcs, CompletionRpcs):
-    """Every RPC of the service."""
-
-    def __init__(
-        self, definitions: Definitions, pipeline: Pipeline, scorer: Scorer, statuses: StatusBoard
-    ) -> None:
-        self._definitions = definitions
-        self._pipeline = pipeline
-        self._scorer = scorer
-        self._statuses = statuses
+def handlers_of(
+    definitions: Definitions, pipeline: Pipeline, scorer: Scorer, statuses: StatusBoard
+) -> Mapping[str, Handler]:
+    """A handler for each RPC of the service, by its name."""
+    handlers = {
+        **ModelRpcs(definitions, statuses).handlers(),
+        **PromptRpcs(definitions, pipeline).handlers(),
+        **DefinitionRpcs(ROUTES, definitions).handlers(),
+        **DefinitionRpcs(EVALUATIONS, definitions).handlers(),
+        **ScoreRpcs(scorer).handlers(),
+        **CompletionRpcs(pipeline).handlers(),
+    }
+    return {rpc.name: handlers[rpc.name] for rpc in RPCS}
