@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -22,12 +22,14 @@ from deployments.results import as_value
 from voyager_llm.adoption import Adoption
 from voyager_llm.bundle import unpack
 from voyager_llm.catalog import Catalog, Publish
+from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.quota import Lease, ModelQuota
 from voyager_llm.errors import NotFound, Unavailable, VoyagerError
 from voyager_llm.kube.client import connect
 from voyager_llm.report import Report
 from voyager_llm.settings import Settings, settings
 from voyager_llm.snapshot import Delta
+from voyager_llm.store.contract import Record
 from voyager_llm.store.kubernetes import KubernetesStore
 from voyager_llm.store.sql import SqlStore
 
@@ -36,8 +38,8 @@ log = logging.getLogger(__name__)
 ROUTER = "ModelRouter"
 _BROADCAST_SECONDS = 5.0
 _REOPEN_SECONDS = 2.0
-_READS = frozenset({"get", "page", "history"})
-_WRITES = frozenset({"create", "update", "delete", "rollback"})
+
+T = TypeVar("T")
 
 
 class ConfigHub:
@@ -53,19 +55,51 @@ class ConfigHub:
         self._quotas: dict[str, ModelQuota] = {}
         self._routers: DeploymentHandle[Any] | None = None
 
-    async def invoke(self, method: str, arguments: tuple[Any, ...]) -> Any:
-        """One method of the catalog. Here and below, an error comes back as a value."""
-        return await as_value(self._invoke(method, arguments))
+    # The catalog's methods, each by its name. Here and below, an error comes back as a value.
 
-    async def _invoke(self, method: str, arguments: tuple[Any, ...]) -> Any:
-        if method not in _READS | _WRITES:
-            raise NotFound(f"the catalog has no method {method}")
+    async def create(self, kind: Kind, given: Mapping[str, Any], author: str) -> Record | VoyagerError:
+        return await as_value(self._written(lambda: self._catalog.create(kind, given, author)))
+
+    async def update(
+        self, kind: Kind, name: str, patch: Mapping[str, Any], author: str, mask: Sequence[str], etag: str
+    ) -> Record | VoyagerError:
+        return await as_value(
+            self._written(lambda: self._catalog.update(kind, name, patch, author, mask, etag))
+        )
+
+    async def rollback(
+        self, kind: Kind, name: str, revision: int, version: str, author: str, etag: str
+    ) -> Record | VoyagerError:
+        return await as_value(
+            self._written(lambda: self._catalog.rollback(kind, name, revision, version, author, etag))
+        )
+
+    async def delete(self, kind: Kind, name: str, etag: str) -> VoyagerError | None:
+        return await as_value(self._deleted(kind, name, etag))
+
+    async def get(self, kind: Kind, name: str, revision: int, version: str) -> Record | VoyagerError:
+        return await as_value(self._read(lambda: self._catalog.get(kind, name, revision, version)))
+
+    async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record] | VoyagerError:
+        return await as_value(self._read(lambda: self._catalog.page(kind, after, limit)))
+
+    async def history(
+        self, kind: Kind, name: str, before: int, limit: int
+    ) -> Sequence[Record] | VoyagerError:
+        return await as_value(self._read(lambda: self._catalog.history(kind, name, before, limit)))
+
+    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
         await self._opened()
-        result = await getattr(self._catalog, method)(*arguments)
-        if method in _WRITES:
-            kind, given = arguments[:2]
-            self._adoption.wrote(kind, given if isinstance(given, str) else given["name"])
-        return result
+        return await read()
+
+    async def _written(self, write: Callable[[], Awaitable[Record]]) -> Record:
+        record = await self._read(write)
+        self._adoption.wrote(record.kind, record.name)
+        return record
+
+    async def _deleted(self, kind: Kind, name: str, etag: str) -> None:
+        await self._read(lambda: self._catalog.delete(kind, name, etag))
+        self._adoption.wrote(kind, name)
 
     async def reconfigure(self, user_config: Mapping[str, Any]) -> None:
         """Serve brings what the controller published. Never raises: that would restart the replica, and

@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import grpc
-from ray.exceptions import RayError, RayTaskError
-from ray.serve.exceptions import RayServeException
+from ray.exceptions import NodeDiedError, RayActorError, RayTaskError, WorkerCrashedError
+from ray.serve.exceptions import DeploymentUnavailableError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from deployments.results import raised
@@ -32,6 +32,13 @@ from voyager_llm.templating.render import Rendered
 # Pairs of one call; a larger list is spread over the replicas of the pool.
 _PAIRS = 256
 
+# For an answer of the hub, where the caller does not ask for one sooner.
+_HUB_SECONDS = 10.0
+# For what the hub gathers from every router: longer than it waits itself.
+_GATHER_SECONDS = 4.0
+# After which to come back to a hub that hangs.
+_HUNG_SECONDS = 5.0
+
 # Of the packed prompts that a router keeps.
 _PACKED_BYTES = 16_000_000
 
@@ -44,13 +51,15 @@ def _by_value(handle: DeploymentHandle[Any], *, stream: bool = False) -> Any:
 
 
 class HubClient:
-    """`Definitions` and `LeaseSource` of the config hub."""
+    """`Definitions` and `LeaseSource` of the config hub. Each call raises `Unavailable` while the hub is
+    away, or where it does not answer within ``timeout_s``."""
 
-    def __init__(self, hub: DeploymentHandle[Any]) -> None:
+    def __init__(self, hub: DeploymentHandle[Any], timeout_s: float = _HUB_SECONDS) -> None:
         self._hub = _by_value(hub)
+        self._timeout_s = timeout_s
 
     async def create(self, kind: Kind, given: Mapping[str, Any], author: str) -> Record:
-        return await self._invoke("create", kind, given, author)
+        return await self._write(self._hub.create.remote(kind, given, author))
 
     async def update(
         self,
@@ -61,57 +70,71 @@ class HubClient:
         mask: Sequence[str] = (),
         etag: str = "",
     ) -> Record:
-        return await self._invoke("update", kind, name, patch, author, mask, etag)
+        return await self._write(self._hub.update.remote(kind, name, patch, author, mask, etag))
 
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
-        await self._invoke("delete", kind, name, etag)
+        await self._write(self._hub.delete.remote(kind, name, etag))
 
     async def rollback(
         self, kind: Kind, name: str, revision: int, version: str, author: str, etag: str = ""
     ) -> Record:
-        return await self._invoke("rollback", kind, name, revision, version, author, etag)
+        return await self._write(self._hub.rollback.remote(kind, name, revision, version, author, etag))
 
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
-        return await self._invoke("get", kind, name, revision, version)
+        return await self._read(self._hub.get.remote(kind, name, revision, version))
 
     async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]:
-        return await self._invoke("page", kind, after, limit)
+        return await self._read(self._hub.page.remote(kind, after, limit))
 
     async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]:
-        return await self._invoke("history", kind, name, before, limit)
+        return await self._read(self._hub.history.remote(kind, name, before, limit))
 
     async def lease(self, model: str, requests: int, tokens: int) -> Lease:
-        return raised(await self._answered(self._hub.lease.remote(model, requests, tokens)))
+        return await self._read(self._hub.lease.remote(model, requests, tokens))
 
     async def since(self, version: int) -> list[Delta]:
-        return raised(await self._answered(self._hub.since.remote(version)))
+        return await self._read(self._hub.since.remote(version))
 
     async def metrics(self) -> Sequence[tuple[str, bytes]]:
-        return raised(await self._answered(self._hub.metrics.remote()))
+        return await self._read(self._hub.metrics.remote(), _GATHER_SECONDS)
 
     async def report(self) -> Report:
-        return raised(await self._answered(self._hub.report.remote()))
+        return await self._read(self._hub.report.remote(), _GATHER_SECONDS)
 
-    async def _invoke(self, method: str, *arguments: Any) -> Any:
-        return raised(await self._answered(self._hub.invoke.remote(method, arguments)))
+    async def _read(self, response: Any, timeout_s: float | None = None) -> Any:
+        return await self._answered(response, timeout_s or self._timeout_s, "try again")
 
-    @staticmethod
-    async def _answered(response: Any) -> Any:
+    async def _write(self, response: Any) -> Any:
+        told = "whether the change was made is not known, so read the definition before you try again"
+        return await self._answered(response, self._timeout_s, told)
+
+    async def _answered(self, response: Any, timeout_s: float, advice: str) -> Any:
         """The hub's answer. Its own errors come as values, so what is raised here says that it is away:
         while Serve starts it anew, writes and new leases are refused for a moment."""
         try:
-            return await response
+            async with asyncio.timeout(timeout_s):
+                return raised(await response)
+        except TimeoutError:
+            message = f"the config hub does not answer within {timeout_s:g} s; {advice}"
+            raise Unavailable(message, "", _HUNG_SECONDS) from None
         except Exception as error:
             if not _is_absence(error):
                 raise
-            raise Unavailable("the config hub is starting again; try again", "", 1.0) from error
+            raise Unavailable(f"the config hub is starting again; {advice}", "", 1.0) from error
+
+
+# What Ray and Serve raise of a replica that died, is gone from the network, or is not there yet. What its
+# code raised comes as a `RayTaskError`, which may be one of these by its cause.
+_ABSENCE = (
+    RayActorError, WorkerCrashedError, NodeDiedError, DeploymentUnavailableError, ReplicaUnavailableError,
+)  # fmt: skip
 
 
 def _is_absence(error: Exception) -> bool:
     """Whether Ray or Serve says that the replica is away, as opposed to what its answer was."""
     if isinstance(error, grpc.aio.AioRpcError):
         return error.code() is grpc.StatusCode.UNAVAILABLE
-    return isinstance(error, (RayError, RayServeException)) and not isinstance(error, RayTaskError)
+    return isinstance(error, _ABSENCE) and not isinstance(error, RayTaskError)
 
 
 class RemoteRenderer:

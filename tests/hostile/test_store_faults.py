@@ -12,20 +12,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
-from ray.serve.exceptions import DeploymentUnavailableError
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
 
-from deployments.handles import HubClient
 from deployments.results import as_value
 from tests.fake_provider.running import FakeProvider
 from tests.support.postgres import running_postgres
 from tests.support.service import LocalService, start
 from tests.support.stores import changed, draft, url_of
 from voyager_llm.domain.definition import Kind
-from voyager_llm.errors import Internal, NotFound, StoreUnavailable, Unavailable
+from voyager_llm.errors import Internal, NotFound, StoreUnavailable
 from voyager_llm.store.database import only_existing
 from voyager_llm.store.faults import fault_of
 from voyager_llm.store.sql import SqlStore
@@ -236,24 +233,6 @@ async def test_a_fault_reaches_the_client_as_it_is(local: LocalService, tmp_path
     assert answer.json()["details"][0]["reason"] == "STORE_UNAVAILABLE"
     assert "locked by another process" in answer.json()["message"]
     assert answer.headers["retry-after"] == "1"
-
-
-async def test_what_the_hub_raises_is_told_apart_from_its_absence() -> None:
-    async def answers(result: Any) -> Any:
-        if isinstance(result, BaseException):
-            raise result
-        return result
-
-    for absent in (
-        RayActorError(),
-        ActorUnavailableError("gone", b"\0" * 16),
-        DeploymentUnavailableError(None),
-    ):
-        with pytest.raises(Unavailable, match="starting again"):
-            await HubClient._answered(answers(absent))
-    for fault in (RayTaskError("invoke", "a trace", ValueError("x")), ValueError("x"), TypeError("x")):
-        with pytest.raises(type(fault)):
-            await HubClient._answered(answers(fault))
 
 
 async def test_a_fault_of_ours_is_no_absence_but_logged(caplog: pytest.LogCaptureFixture) -> None:
