@@ -12,7 +12,6 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
@@ -20,12 +19,13 @@ from deployments.collector import relax_collector
 from deployments.handles import HubClient, RemoteCaller, RemoteRenderer, RemoteScorer
 from deployments.ingress.http import HttpIngress
 from deployments.ingress.rpc.methods import GrpcMethods
+from deployments.metrics import merged
 from deployments.readiness import Readiness
 from deployments.replica import Replica, Stages
 from voyager_llm import logs
 from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller, Renderer
-from voyager_llm.report import ReplicaReport
+from voyager_llm.report import ReplicaReport, Report
 from voyager_llm.settings import Settings, settings
 from voyager_llm.snapshot import Delta
 
@@ -63,7 +63,7 @@ class ModelRouter(GrpcMethods):
     def __serve_build_asgi_app__(self) -> HttpIngress:
         for work in (self._resync(), self._replica.prober.run(), self._readiness.watch()):
             self._background.add(asyncio.get_running_loop().create_task(work))
-        return self._replica.ingress(self.ready, self._all_metrics, self._all_reports)
+        return self._replica.ingress(self.ready, self._metrics, self._reports)
 
     def ready(self) -> bool:
         return self._replica.snapshots.current.version > 0 and self._readiness.holds()
@@ -74,18 +74,30 @@ class ModelRouter(GrpcMethods):
         return self._replica.snapshots.current.version
 
     async def metrics_text(self) -> tuple[str, bytes]:
-        """This replica's metrics; called by the hub."""
+        """This replica's name and metrics; called by the hub."""
         return _name(), self._replica.meter.text()
 
     async def report(self) -> ReplicaReport:
         """What this replica holds and sees; called by the hub."""
         return await self._replica.report(_name())
 
-    async def _all_reports(self) -> bytes:
-        return (await self._hub.report()).model_dump_json(exclude_defaults=True).encode()
+    async def _reports(self) -> bytes:
+        """Every replica's report; this one's where the hub does not bring the others'."""
+        try:
+            report = await self._hub.report()
+        except VoyagerError as error:
+            report = Report(replicas=(await self.report(),), incomplete=str(error))
+        return report.model_dump_json(exclude_defaults=True).encode()
 
-    async def _all_metrics(self) -> bytes:
-        return merged_metrics(await self._hub.metrics())
+    async def _metrics(self, every: bool) -> bytes:
+        """This replica's metrics, or every one's with the replica as a label. Where the hub does not bring
+        the others', a comment says so."""
+        if not every:
+            return self._replica.meter.text()
+        try:
+            return merged(await self._hub.metrics())
+        except VoyagerError as error:
+            return f"# This replica alone: {error}\n".encode() + merged([await self.metrics_text()])
 
     async def _resync(self) -> None:
         """Ask the hub for what was missed: at the start, and now and then."""
@@ -102,23 +114,3 @@ class ModelRouter(GrpcMethods):
 
 def _name() -> str:
     return serve.get_replica_context().replica_id.unique_id
-
-
-def merged_metrics(texts: Any) -> bytes:
-    """Several replicas' metrics as one text, each sample with its replica's name."""
-    families: dict[str, list[str]] = {}
-    for replica, text in texts:
-        for family in text_string_to_metric_families(text.decode()):
-            lines = families.setdefault(
-                family.name,
-                [f"# HELP {family.name} {family.documentation}", f"# TYPE {family.name} {family.type}"],
-            )
-            for sample in family.samples:
-                labels = {**sample.labels, "replica": replica}
-                inner = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
-                lines.append(f"{sample.name}{{{inner}}} {sample.value}")
-    return ("\n".join(line for lines in families.values() for line in lines) + "\n").encode()
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -92,7 +92,7 @@ class Replica:
     def ingress(
         self,
         is_ready: Callable[[], bool],
-        metrics: Callable[[], Awaitable[bytes]],
+        metrics: Callable[[bool], Awaitable[bytes]],
         reports: Callable[[], Awaitable[bytes]],
     ) -> HttpIngress:
         """The ASGI application; what concerns more than this replica is handed in."""

@@ -48,3 +48,5 @@ class Report(BaseModel):
     replicas: tuple[ReplicaReport, ...] = ()
     # Stored definitions that cannot be used and are left out, each with the reason.
     unreadable: tuple[str, ...] = ()
+    # Why ``replicas`` are not all of them; empty: they are.
+    incomplete: str = ""

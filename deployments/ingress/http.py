@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
+from urllib.parse import parse_qsl
 
 from deployments.ingress.asgi import (
     BodyLimits,
@@ -31,6 +32,7 @@ from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.status import openai_body, rest_body, retry_headers
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import (
+    InvalidArgument,
     NotFound,
     RequestTimeout,
     RequestTooLarge,
@@ -47,7 +49,9 @@ _HTML = (b"content-type", b"text/html; charset=utf-8")
 
 
 class HttpIngress:
-    """Routes a request to its codec, and renders errors in the shape of that codec's API."""
+    """Routes a request to its codec, and renders errors in the shape of that codec's API.
+
+    ``metrics`` is told whether those of every replica are asked for."""
 
     def __init__(
         self,
@@ -55,7 +59,7 @@ class HttpIngress:
         rest: Transcoder,
         authenticator: Authenticator,
         is_ready: Callable[[], bool],
-        metrics: Callable[[], Awaitable[bytes]],
+        metrics: Callable[[bool], Awaitable[bytes]],
         reports: Callable[[], Awaitable[bytes]],
         settings: Settings,
     ) -> None:
@@ -120,7 +124,7 @@ class HttpIngress:
         elif path.startswith("/v1/models/"):
             await respond(send, 200, self._openai.get_model(path))
         elif path == "/metrics":
-            await respond(send, 200, await self._metrics(), kind=_TEXT)
+            await respond(send, 200, await self._metrics(_of_every_replica(request.query)), kind=_TEXT)
         elif path == "/statusz":
             await respond(send, 200, await self._reports())
         elif path == "/openapi.json":
@@ -135,6 +139,14 @@ class HttpIngress:
         healthy = path == "/healthz" or self._is_ready()
         body = b"ok\n" if healthy else b"no configuration yet\n"
         await respond(send, 200 if healthy else 503, body, kind=_TEXT)
+
+
+def _of_every_replica(query: str) -> bool:
+    """What `/metrics` is asked for: this replica's, or with ``replicas=all`` every one's."""
+    asked = dict(parse_qsl(query, keep_blank_values=True)).get("replicas")
+    if asked not in (None, "all"):
+        raise InvalidArgument("must be all, or left out for this replica alone", "replicas")
+    return asked is not None
 
 
 _OPEN = frozenset({"/healthz", "/readyz"})

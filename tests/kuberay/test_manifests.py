@@ -3,6 +3,7 @@ warning counts as a refusal."""
 
 from __future__ import annotations
 
+import re
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -123,6 +124,45 @@ def test_the_chart_is_accepted(server: Server, options: tuple[str, ...]) -> None
     assert [fault for document in documents if (fault := server.fault(document))] == []
     kinds = {document["kind"] for document in documents}
     assert ("ServiceMonitor" in kinds) == (not options)
+
+
+def test_the_services_pods_are_one_target_that_answers_for_all_replicas() -> None:
+    (monitor,) = [document for document in kustomized("dev") if document["kind"] == "ServiceMonitor"]
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["params"] == {"replicas": ["all"]}
+    assert endpoint["honorLabels"] is True
+    targets = [relabelled(endpoint["relabelings"], discovered(f"10.0.0.{i}", f"head-{i}")) for i in (1, 2)]
+    assert targets[0] == targets[1]
+    assert targets[0]["__address__"] == "voyager-serve-svc.llm.svc:8000"
+    other = {**discovered("10.0.1.1", "head-1"), "__meta_kubernetes_namespace": "other", "namespace": "other"}
+    assert relabelled(endpoint["relabelings"], other) != targets[0]
+
+
+def discovered(address: str, pod: str) -> dict[str, str]:
+    """A pod behind the Service as the Prometheus Operator's own rules leave it, before ours."""
+    return {
+        "__address__": f"{address}:8000",
+        "__meta_kubernetes_service_name": "voyager-serve-svc",
+        "__meta_kubernetes_namespace": "llm",
+        "__meta_kubernetes_pod_ip": address,
+        "namespace": "llm", "service": "voyager-serve-svc", "job": "voyager-serve-svc", "endpoint": "serve",
+        "pod": pod, "container": "ray", "node": f"node-of-{pod}",
+    }  # fmt: skip
+
+
+def relabelled(rules: list[dict[str, Any]], labels: dict[str, str]) -> dict[str, str]:
+    """What Prometheus makes of a target's labels, as far as our rules need it."""
+    for rule in rules:
+        pattern = re.compile(rule["regex"])
+        if rule["action"] == "labeldrop":
+            labels = {name: value for name, value in labels.items() if not pattern.fullmatch(name)}
+            continue
+        assert rule["action"] == "replace"
+        source = rule["separator"].join(labels.get(name, "") for name in rule["sourceLabels"])
+        if found := pattern.fullmatch(source):
+            value = found.expand(rule["replacement"].replace("$1", r"\1"))
+            labels = {**labels, rule["targetLabel"]: value}
+    return {name: value for name, value in labels.items() if not name.startswith("__meta_")}
 
 
 def test_the_chart_of_crds_is_accepted(server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from tests.fake_provider.running import FakeProvider
-from tests.support.running import RunningService
+from tests.support.running import RunningService, until
 
 
 def fresh(prefix: str) -> str:
@@ -29,9 +30,48 @@ def chat(model: str, **body: Any) -> dict[str, Any]:
 def test_health_documents_and_metrics(running: RunningService) -> None:
     for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
         assert running.http.get(path).status_code == 200
-    text = running.http.get("/metrics").text
-    replicas = {line.split('replica="')[1].split('"')[0] for line in text.splitlines() if 'replica="' in line}
-    assert len(replicas) == 2
+    assert "voyager_completions_ongoing 0" in running.http.get("/metrics").text
+    text = running.http.get("/metrics?replicas=all").text
+    assert len(replicas_in(text)) == 2
+    assert "This replica alone" not in text
+    assert len(running.http.get("/statusz").json()["replicas"]) == 2
+
+
+def replicas_in(text: str) -> set[str]:
+    return set(re.findall(r'replica="([^"]*)"', text))
+
+
+def test_a_hub_that_hangs_delays_nobody(running: RunningService, provider: FakeProvider) -> None:
+    """Stopped, not killed: nothing says that it is gone, so only deadlines help."""
+    name = fresh("hung")
+    running.model(name, provider.profile(name))
+    (pid,) = running.replicas("ConfigHub")
+    hub = psutil.Process(pid)
+    hub.suspend()
+    try:
+        assert running.chat(name).status_code == 200
+        began = time.monotonic()
+        path = f"/api/v1/models/{name}"
+        late = running.http.patch(path, json={"version": "2"}, headers={"x-voyager-timeout-ms": "800"})
+        assert (late.status_code, late.json()["details"][0]["reason"]) == (504, "DEADLINE_EXCEEDED")
+        assert time.monotonic() - began < 3
+        began = time.monotonic()
+        text = running.http.get("/metrics?replicas=all").text
+        assert text.startswith("# This replica alone: the config hub does not answer")
+        assert len(replicas_in(text)) == 1
+        report = running.http.get("/statusz").json()
+        assert len(report["replicas"]) == 1
+        assert "does not answer" in report["incomplete"]
+        assert time.monotonic() - began < 12
+        began = time.monotonic()
+        refused = running.http.get(path)
+        assert refused.status_code == 503
+        assert "does not answer within 10 s; try again" in refused.json()["message"]
+        assert int(refused.headers["retry-after"]) > 0
+        assert time.monotonic() - began < 15
+    finally:
+        hub.resume()
+    until(lambda: running.http.get(path).status_code == 200, "the hub answers again", 60)
 
 
 def test_a_definition_is_there_for_every_replica_at_once(

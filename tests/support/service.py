@@ -104,7 +104,7 @@ async def start(folder: Path, clock: Clock = time.monotonic, **overrides: Any) -
     await catalog.open()
     await replica.catch_up()
 
-    async def metrics() -> bytes:
+    async def metrics(_every: bool) -> bytes:
         return replica.meter.text()
 
     async def reports() -> bytes:
