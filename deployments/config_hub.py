@@ -18,6 +18,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments.listening import listen_on
+from deployments.once import Once
 from deployments.results import as_value
 from voyager_llm.adoption import Adoption
 from voyager_llm.bundle import unpack
@@ -51,7 +52,8 @@ class ConfigHub:
         self._catalog = _catalog(settings(), self._publish)
         self._adoption = Adoption(self._catalog)
         self._adopting: asyncio.Task[None] | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._opened = Once(self._catalog.open)
+        self._recalled = Once(self._recall)
         self._quotas: dict[str, ModelQuota] = {}
         self._routers: DeploymentHandle[Any] | None = None
 
@@ -136,6 +138,7 @@ class ConfigHub:
 
     async def _lease(self, model: str, requests: int, tokens: int) -> Lease:
         await self._opened()
+        await self._recalled()
         compiled = self._catalog.config.models.get(model)
         if compiled is None:
             raise NotFound(f"no model is named {model!r}", "model")
@@ -144,6 +147,19 @@ class ConfigHub:
         quota.requests.limit = compiled.requests_per_minute
         quota.tokens.limit = compiled.tokens_per_minute
         return quota.lease(time.monotonic(), requests, tokens)
+
+    async def _recall(self) -> None:
+        """Learn from the routers what the hub before this one granted, so that no limit starts afresh. One
+        that does not answer may hold much, so nothing is leased before it does or is replaced."""
+        try:
+            told = await self._broadcast("granted")
+        except Exception as error:
+            log.warning("no lease yet: the routers do not say what they were granted: %s", error)
+            raise Unavailable("the rate limits are being read from the routers; try again", "", 1.0) from None
+        now = time.monotonic()
+        for model in {name for granted in told for name in granted}:
+            grants = [grant for granted in told for grant in granted.get(model, ())]
+            self._quotas.setdefault(model, ModelQuota(0, 0)).recall(now, grants)
 
     async def metrics(self) -> Sequence[tuple[str, bytes]] | VoyagerError:
         """Every router replica's metrics: (replica, text)."""
@@ -156,15 +172,6 @@ class ConfigHub:
     async def _report(self) -> Report:
         replicas = await self._broadcast("report")
         return Report(replicas=tuple(replicas), unreadable=tuple(self._catalog.unreadable.values()))
-
-    async def _opened(self) -> None:
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._catalog.open())
-        try:
-            await asyncio.shield(self._opening)
-        except Exception:
-            self._opening = None  # the database may be back by the next call
-            raise
 
     async def _publish(self, delta: Delta) -> None:
         """Tell every router; one that misses it asks by itself, so a failure here loses nothing."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ray import serve
@@ -23,6 +23,7 @@ from deployments.metrics import merged
 from deployments.readiness import Readiness
 from deployments.replica import Replica, Stages
 from voyager_llm import logs
+from voyager_llm.domain.quota import Grant
 from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller, Renderer
 from voyager_llm.report import ReplicaReport, Report
@@ -76,6 +77,10 @@ class ModelRouter(GrpcMethods):
     async def metrics_text(self) -> tuple[str, bytes]:
         """This replica's name and metrics; called by the hub."""
         return _name(), self._replica.meter.text()
+
+    async def granted(self) -> Mapping[str, Sequence[Grant]]:
+        """What this replica was leased lately, by model; called by a hub that starts anew."""
+        return self._replica.quotas.granted()
 
     async def report(self) -> ReplicaReport:
         """What this replica holds and sees; called by the hub."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
+from collections.abc import Mapping
 
 from deployments.request.demand import Demand
 from voyager_llm.clock import Clock
 from voyager_llm.domain.completion import Usage
-from voyager_llm.domain.quota import LEASE_SECONDS
+from voyager_llm.domain.quota import LEASE_SECONDS, WINDOW_SECONDS, Grant
 from voyager_llm.errors import RateLimited, Unavailable
 from voyager_llm.ports import LeaseSource
 from voyager_llm.snapshot import CompiledModel, RuntimeConfig
@@ -46,7 +48,7 @@ class Reservation:
 class _Slice:
     """What is left of a lease."""
 
-    __slots__ = ("expires", "refill", "requests", "reserved", "tokens", "waiting")
+    __slots__ = ("expires", "granted", "refill", "requests", "reserved", "tokens", "waiting")
 
     def __init__(self) -> None:
         self.requests = 0
@@ -57,6 +59,8 @@ class _Slice:
         # Requests that wait for the next lease.
         self.waiting = 0
         self.refill: asyncio.Task[float] | None = None
+        # (time, requests, tokens) of each lease that still counts; the limit bounds how many there are.
+        self.granted: deque[tuple[float, int, int]] = deque()
 
 
 class Quotas:
@@ -71,6 +75,14 @@ class Quotas:
         """Forget the models that are gone."""
         if len(self._slices) > len(config.models):
             self._slices = {name: held for name, held in self._slices.items() if name in config.models}
+
+    def granted(self) -> Mapping[str, tuple[Grant, ...]]:
+        """What was leased lately, by model: a hub that starts anew counts it."""
+        now = self._clock()
+        return {
+            name: tuple(Grant(now - when, requests, tokens) for when, requests, tokens in held.granted)
+            for name, held in self._slices.items()
+        }
 
     def at_once(self, model: CompiledModel, demand: Demand) -> Reservation | None:
         """Hold one request and its expected tokens out of the slice at hand. None: it has too little left."""
@@ -132,7 +144,12 @@ class Quotas:
             held.refill = None
         held.requests = max(0, held.requests) + lease.requests
         held.tokens += lease.tokens
-        held.expires = self._clock() + LEASE_SECONDS
+        now = self._clock()
+        held.expires = now + LEASE_SECONDS
+        while held.granted and held.granted[0][0] <= now - WINDOW_SECONDS:
+            held.granted.popleft()
+        if lease.requests or lease.tokens:
+            held.granted.append((now, lease.requests, lease.tokens))
         return lease.retry_after_s
 
 

@@ -246,6 +246,29 @@ def test_the_hub_may_die(running: RunningService, provider: FakeProvider) -> Non
             assert client.post("/v1/chat/completions", json=chat(after)).status_code == 200
 
 
+def test_a_limit_outlives_the_hub(running: RunningService, provider: FakeProvider) -> None:
+    """The hub that hands out limits is killed at its busiest; the next one goes on counting."""
+    name, limit = fresh("kept"), 20
+    running.model(name, provider.profile(name), rate_limits={"requests_per_minute": limit})
+    path = f"/api/v1/models/{name}"
+    began = time.monotonic()
+    while running.chat(name).status_code == 200:
+        pass
+    spent = provider.seen(name)["requests"]
+    (pid,) = running.replicas("ConfigHub")
+    psutil.Process(pid).kill()
+    until(lambda: running.replicas("ConfigHub") not in (set(), {pid}), "another hub", 60)
+    until(lambda: running.http.get(path).status_code == 200, "the hub answers", 60)
+    answers: Counter[int] = Counter()
+    for _ in range(limit):
+        with httpx.Client(base_url=running.url, timeout=30) as client:
+            answers[client.post("/v1/chat/completions", json=chat(name)).status_code] += 1
+    minutes = 1 + int(time.monotonic() - began) // 60
+    assert provider.seen(name)["requests"] <= limit * minutes
+    assert spent > limit / 2
+    assert answers[429] > limit / 2
+
+
 async def test_a_rolling_update_loses_nothing(running: RunningService, provider: FakeProvider) -> None:
     """Every replica is replaced under load; requests and streams end as they should."""
     name = fresh("rolling")

@@ -1,19 +1,23 @@
 """A model's rate limits over all replicas: a strict sliding window that hands out leases.
 
 The window lives in the config hub, one for each limited model. Router replicas lease a slice at a time
-(`deployments/quotas.py`), so that most requests cost no hop. What is leased counts as used, so however
-the replicas spend it, no 60 seconds ever see more than the limit.
+(`deployments/request/quotas.py`), so that most requests cost no hop. What is leased counts as used, so
+however the replicas spend it, no 60 seconds ever see more than the limit. The replicas remember what they
+were granted: a hub that starts anew asks them, and counts it.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+# Grants of this long share an entry of the window.
+_GRAIN_SECONDS = 0.1
 # A lease is good for this long; the window is that much longer than a minute, so that a slice leased
 # at its far edge and spent at once still falls inside.
 LEASE_SECONDS = 2.0
-WINDOW_SECONDS = 60.0 + LEASE_SECONDS
+WINDOW_SECONDS = 60.0 + LEASE_SECONDS + _GRAIN_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,15 @@ class Lease:
     requests: int
     tokens: int
     retry_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A lease that a replica got ``age_s`` seconds ago."""
+
+    age_s: float
+    requests: int
+    tokens: int
 
 
 class SlidingWindow:
@@ -43,15 +56,14 @@ class SlidingWindow:
         return max(0, self.limit - self._used)
 
     def take(self, now: float, units: int) -> None:
-        """Count units as used; those of one tenth of a second share an entry, so memory is bounded."""
+        """Count units as used from ``now`` on, which never goes back. Those of `_GRAIN_SECONDS` share an
+        entry, so memory is bounded."""
         if units <= 0:
             return
         self._used += units
-        if self._grants and now - self._grants[-1][0] < 0.1:
+        if self._grants and now - self._grants[-1][0] < _GRAIN_SECONDS:
             when, before = self._grants.pop()
             self._grants.append((when, before + units))
-            # The entry keeps its first time plus a tenth of a second of error, on the free side only
-            # by what LEASE_SECONDS covers.
         else:
             self._grants.append((now, units))
 
@@ -75,6 +87,12 @@ class ModelQuota:
     def __init__(self, requests_per_minute: int, tokens_per_minute: int) -> None:
         self.requests = SlidingWindow(requests_per_minute)
         self.tokens = SlidingWindow(tokens_per_minute)
+
+    def recall(self, now: float, grants: Iterable[Grant]) -> None:
+        """Count what an earlier quota granted. Before the first lease of this one."""
+        for grant in sorted(grants, key=lambda grant: grant.age_s, reverse=True):
+            self.requests.take(now - grant.age_s, grant.requests)
+            self.tokens.take(now - grant.age_s, grant.tokens)
 
     def lease(self, now: float, requests: int, tokens: int) -> Lease:
         """Grant up to ``requests`` (at least one) and at least ``tokens``, or nothing; more, up to a
