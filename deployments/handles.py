@@ -16,13 +16,15 @@ from ray.exceptions import NodeDiedError, RayActorError, RayTaskError, WorkerCra
 from ray.serve.exceptions import DeploymentUnavailableError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle
 
+from deployments.hop.caller import lost
+from deployments.hop.messages import pack_prompt
 from deployments.results import raised
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
-from voyager_llm.errors import CallerLost, Unavailable, VoyagerError
+from voyager_llm.errors import Unavailable, VoyagerError
 from voyager_llm.kept import Kept
 from voyager_llm.report import Report
 from voyager_llm.snapshot import Delta
@@ -158,7 +160,7 @@ class RemoteRenderer:
         key = (prompt.name, prompt.version)
         found = self._packed.get(key)
         if found is None or found[0] is not prompt:
-            packed = prompt.model_dump_json().encode()
+            packed = pack_prompt(prompt)
             found = self._packed.put(key, (prompt, packed), len(packed))
         return found[1]
 
@@ -183,7 +185,7 @@ class RemoteCaller:
         except VoyagerError:
             raise
         except Exception as error:
-            raise _lost() from error
+            raise lost() from error
 
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
         response: Any = self._stream.remote(call)
@@ -199,15 +201,11 @@ class RemoteCaller:
             raise
         except Exception as error:
             if not began:
-                raise _lost() from error
-            yield StreamEnd(None, _lost())
+                raise lost() from error
+            yield StreamEnd(None, lost())
 
     async def probe(self, endpoint: Endpoint) -> None:
         raised(await self._probe.remote(endpoint))
-
-
-def _lost() -> CallerLost:
-    return CallerLost("the process that called the provider was lost; try again", "", 1.0)
 
 
 class RemoteScorer:

@@ -1,18 +1,25 @@
-"""The caller stage as a deployment. In process it is `caller.py`; its handle is in `handles.py`.
+"""The caller stage as a deployment. In process it is `caller.py`; routers reach it over `hop/` or a handle.
 
-A stream crosses the border in blocks: the first at once, so that the time to the first token does not
-suffer, then whatever came within a few milliseconds, since a hop costs as much as eight requests.
+Over a handle a stream crosses the border in blocks: the first at once, so that the time to the first token
+does not suffer, then whatever came within a few milliseconds, since each costs as much as eight requests
+(`coalesced.py`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
+
+import ray
 
 from deployments.caller import ProviderCaller
+from deployments.coalesced import coalesced
 from deployments.collector import relax_collector
+from deployments.hop.gate import Gate
+from deployments.hop.server import Server
+from deployments.hop.services import CallerService
 from deployments.listening import listen_on
 from deployments.results import as_value
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
@@ -26,20 +33,36 @@ log = logging.getLogger(__name__)
 
 
 class LiteLLMCaller:
-    """The deployment; wrapped in `serve_app/app.py`."""
+    """The deployment; wrapped in `serve_app/app.py`. ``limit``: calls at a time, whichever way they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         listen_on(settings().replica_host)
         relax_collector()
         self._caller = ProviderCaller(settings())
+        self._gate = Gate(limit)
+        node, address = ray.get_runtime_context().get_node_id(), ray.util.get_node_ip_address()
+        self._server = Server(CallerService(self._caller), self._gate, settings(), node, address)
+
+    async def record_replica_metadata(self) -> dict[str, Any]:
+        """Asked once by Serve, before it lists this replica: where routers reach it."""
+        return (await self._server.start()).metadata()
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Asked by Serve now and then. In place of what Serve counts itself: calls over handles alone."""
+        return {"running_requests": self._gate.ongoing}
+
+    async def __del__(self) -> None:
+        """Awaited by Serve when it stops this replica, after it has told the routers."""
+        await self._server.drain()
 
     async def call(self, call: Call) -> Answer | VoyagerError:
-        return await as_value(self._caller.call(call))
+        async with self._gate.turn():
+            return await as_value(self._caller.call(call))
 
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
         """Blocks and one `StreamEnd`, which also carries an error from before the first block."""
         try:
-            async with aclosing(self._caller.stream(call)) as blocks:
+            async with self._gate.turn(), aclosing(self._caller.stream(call)) as blocks:
                 async for block in coalesced(blocks, COALESCE_SECONDS):
                     yield block
         except VoyagerError as error:
@@ -53,56 +76,3 @@ class LiteLLMCaller:
 
     async def probe(self, endpoint: Endpoint) -> VoyagerError | None:
         return await as_value(self._caller.probe(endpoint))
-
-
-async def coalesced(
-    blocks: AsyncGenerator[bytes | StreamEnd], pause_s: float
-) -> AsyncGenerator[bytes | StreamEnd]:
-    """The first block at once, later ones joined over ``pause_s`` seconds. Events stay whole."""
-    first = await anext(blocks, StreamEnd())
-    yield first
-    if isinstance(first, StreamEnd):
-        return
-    inbox = _Inbox(blocks)
-    gathering = asyncio.create_task(inbox.gather())
-    try:
-        while inbox.end is None or inbox.pending:
-            if block := await inbox.take(pause_s):
-                yield block
-        yield inbox.end
-    finally:
-        gathering.cancel()
-
-
-class _Inbox:
-    """Blocks that have come but were not sent on yet."""
-
-    def __init__(self, blocks: AsyncGenerator[bytes | StreamEnd]) -> None:
-        self._blocks = blocks
-        self._news = asyncio.Event()
-        self.pending: list[bytes] = []
-        self.end: StreamEnd | None = None
-
-    async def gather(self) -> None:
-        end = StreamEnd()
-        try:
-            async for block in self._blocks:
-                if isinstance(block, StreamEnd):
-                    end = block
-                    break
-                self.pending.append(block)
-                self._news.set()
-        except Exception as error:
-            end = StreamEnd(None, public(error))
-        self.end = end
-        self._news.set()
-
-    async def take(self, pause_s: float) -> bytes:
-        """What is pending, after a pause that lets more of it come."""
-        await self._news.wait()
-        if self.end is None:
-            await asyncio.sleep(pause_s)
-            self._news.clear()
-        block = b"".join(self.pending)
-        self.pending.clear()
-        return block

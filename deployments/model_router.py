@@ -16,12 +16,13 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments.collector import relax_collector
-from deployments.handles import HubClient, RemoteCaller, RemoteRenderer, RemoteScorer
+from deployments.handles import HubClient, RemoteScorer
 from deployments.ingress.http import HttpIngress
 from deployments.ingress.rpc.methods import GrpcMethods
 from deployments.metrics import merged
 from deployments.readiness import Readiness
-from deployments.replica import Replica, Stages
+from deployments.replica import Ports, Replica
+from deployments.stages import Stages
 from voyager_llm import logs
 from voyager_llm.domain.quota import Grant
 from voyager_llm.errors import VoyagerError
@@ -51,17 +52,18 @@ class ModelRouter(GrpcMethods):
         logs.configure(settings().log_file)
         relax_collector()
         self._hub = HubClient(hub)
-        calls = RemoteCaller(caller) if isinstance(caller, DeploymentHandle) else caller(settings())
-        renders = RemoteRenderer(renderer) if isinstance(renderer, DeploymentHandle) else renderer()
-        remote = [stage for stage in (calls, renders) if isinstance(stage, (RemoteCaller, RemoteRenderer))]
-        self._readiness = Readiness([stage.ping for stage in remote])
-        stages = Stages(calls, renders, self._hub, self._hub, self._hub, RemoteScorer(scorer))
-        self._replica = Replica(settings(), stages)
+        self._stages = Stages(caller, renderer, settings())
+        self._readiness = Readiness(self._stages.pings)
+        ports = Ports(
+            self._stages.caller, self._stages.renderer, self._hub, self._hub, self._hub, RemoteScorer(scorer)
+        )
+        self._replica = Replica(settings(), ports)
         self.authenticator = self._replica.authenticator
         self.handlers = self._replica.handlers
         self._background: set[asyncio.Task[None]] = set()
 
     def __serve_build_asgi_app__(self) -> HttpIngress:
+        self._stages.start()
         for work in (self._resync(), self._replica.prober.run(), self._readiness.watch()):
             self._background.add(asyncio.get_running_loop().create_task(work))
         return self._replica.ingress(self.ready, self._metrics, self._reports)

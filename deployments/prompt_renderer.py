@@ -1,16 +1,20 @@
-"""The renderer stage: in process, and as a deployment. Its handle is in `handles.py`."""
+"""The renderer stage: in process, and as a deployment. Routers reach it over `hop/`, or over a handle."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import ray
+
 from deployments.collector import relax_collector
+from deployments.hop.gate import Gate
+from deployments.hop.server import Server
+from deployments.hop.services import RendererService, unpacked
 from deployments.listening import listen_on
 from deployments.results import as_value
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import VoyagerError
-from voyager_llm.kept import Kept
 from voyager_llm.settings import settings
 from voyager_llm.templating.render import Rendered, render
 
@@ -23,12 +27,25 @@ class LocalRenderer:
 
 
 class PromptRenderer:
-    """The deployment; wrapped in `serve_app/app.py`. Holds nothing but compiled templates."""
+    """The deployment; wrapped in `serve_app/app.py`. Holds nothing but compiled templates.
 
-    def __init__(self) -> None:
+    ``limit``: prompts at a time, whichever way they come."""
+
+    def __init__(self, limit: int) -> None:
         listen_on(settings().replica_host)
         relax_collector()
         self._renderer = LocalRenderer()
+        self._gate = Gate(limit)
+        node, address = ray.get_runtime_context().get_node_id(), ray.util.get_node_ip_address()
+        self._server = Server(RendererService(self._renderer), self._gate, settings(), node, address)
+
+    async def record_replica_metadata(self) -> dict[str, Any]:
+        """Asked once by Serve, before it lists this replica: where routers reach it."""
+        return (await self._server.start()).metadata()
+
+    async def __del__(self) -> None:
+        """Awaited by Serve when it stops this replica, after it has told the routers."""
+        await self._server.drain()
 
     async def ping(self) -> None:
         """Answers routers that ask whether a renderer is there (`readiness.py`)."""
@@ -37,15 +54,5 @@ class PromptRenderer:
         self, prompt: bytes, variables: Mapping[str, Any], texts: bool
     ) -> Rendered | VoyagerError:
         """``prompt`` is a `PromptDefinition` as `handles.RemoteRenderer` packed it."""
-        return await as_value(self._renderer.render(_unpacked(prompt), variables, texts))
-
-
-# A prompt takes some times its JSON.
-_PROMPTS: Kept[bytes, PromptDefinition] = Kept(16_000_000)
-
-
-def _unpacked(prompt: bytes) -> PromptDefinition:
-    found = _PROMPTS.get(prompt)
-    if found is not None:
-        return found
-    return _PROMPTS.put(prompt, PromptDefinition.model_validate_json(prompt), len(prompt))
+        async with self._gate.turn():
+            return await as_value(self._renderer.render(unpacked(prompt), variables, texts))

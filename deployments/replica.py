@@ -43,7 +43,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stages:
+class Ports:
     """What a replica needs of others, wherever they run."""
 
     caller: Caller
@@ -60,31 +60,31 @@ class Replica:
     def __init__(
         self,
         settings: Settings,
-        stages: Stages,
+        ports: Ports,
         clock: Clock = time.monotonic,
         observers: Sequence[Observer] = (),
     ) -> None:
         self._settings = settings
-        self._source = stages.source
+        self._source = ports.source
         self.snapshots = SnapshotCell()
         self.endpoints = EndpointTable(HealthPolicy(repeats=settings.retry_budget_share))
         self.meter = Meter(self.endpoints, clock)
-        self.quotas = Quotas(stages.leases, clock)
+        self.quotas = Quotas(ports.leases, clock)
         self.admission = Admission(settings.max_ongoing_requests)
         self.pipeline = Pipeline(
             snapshots=self.snapshots,
             admission=self.admission,
-            renderer=stages.renderer,
+            renderer=ports.renderer,
             routing=Routing(self.endpoints, settings),
-            line=Line(stages.caller, self.quotas, clock),
+            line=Line(ports.caller, self.quotas, clock),
             accounts=Accounts(self.snapshots, [self.meter, FailureLog(clock), *observers], clock),
             settings=settings,
         )
         secrets = secrets_of(settings)
         self.authenticator = Authenticator(settings, secrets)
-        self.prober = Prober(self.snapshots, self.endpoints, stages.caller, settings.probe_interval_s, clock)
+        self.prober = Prober(self.snapshots, self.endpoints, ports.caller, settings.probe_interval_s, clock)
         self.statuses = StatusBoard(self.snapshots, self.endpoints, secrets)
-        self.handlers = handlers_of(stages.definitions, self.pipeline, stages.scorer, self.statuses)
+        self.handlers = handlers_of(ports.definitions, self.pipeline, ports.scorer, self.statuses)
         self.openai = OpenAIApi(self.pipeline, self.snapshots)
         self.rest = Transcoder(self.handlers)
         self.meter.ongoing.set_function(lambda: self.admission.ongoing)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ray import serve
 from ray.serve import Application
-from ray.serve.config import AutoscalingConfig, gRPCOptions
+from ray.serve.config import AutoscalingConfig, RequestRouterConfig, gRPCOptions
 
 from deployments.caller import ProviderCaller
 from deployments.config_hub import ROUTER, ConfigHub
@@ -95,7 +95,8 @@ def _caller(config: Settings, ongoing: int) -> Application:
             upscale_delay_s=config.caller_upscale_delay_s,
             downscale_delay_s=config.caller_downscale_delay_s,
         ),
-    )(LiteLLMCaller).bind()
+        request_router_config=_announcing("LiteLLMCaller"),
+    )(LiteLLMCaller).bind(ongoing)
 
 
 def _renderer(config: Settings, ongoing: int) -> Application:
@@ -104,4 +105,14 @@ def _renderer(config: Settings, ongoing: int) -> Application:
         num_replicas=config.renderer_replicas,
         max_ongoing_requests=ongoing,
         ray_actor_options=_SMALL,
-    )(PromptRenderer).bind()
+        request_router_config=_announcing("PromptRenderer"),
+    )(PromptRenderer).bind(ongoing)
+
+
+def _announcing(deployment: str) -> RequestRouterConfig:
+    """Routers hear which replicas of it run, so that they can call them directly (`deployments/hop/`)."""
+    options: dict[str, Any] = {
+        "request_router_class": "deployments.hop.announcer.AnnouncingRouter",
+        "request_router_kwargs": {"deployment": deployment},
+    }
+    return RequestRouterConfig(**options)

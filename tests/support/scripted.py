@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deployments.replica import Replica, Stages
+from deployments.replica import Ports, Replica
 from voyager_llm.clock import Clock
 from voyager_llm.compiler import compile_model
 from voyager_llm.domain.completion import Account, Answer, Call, CompletionRequest, StreamEnd, Usage
@@ -119,7 +119,7 @@ class Ledger:
 
 
 class Bench:
-    """A replica with models, over scripted stages."""
+    """A replica with models, over scripted ports."""
 
     def __init__(self, behave: Callable[[Call], Behaviour], clock: Clock, **settings: Any) -> None:
         self.clock = clock
@@ -127,8 +127,8 @@ class Bench:
         self.leases = ScriptedLeases()
         self.ledger = Ledger()
         absent: Any = None
-        stages = Stages(self.caller, SlowRenderer(), absent, self.leases, absent, absent)
-        self.replica = Replica(Settings(**settings), stages, clock, observers=[self.ledger])
+        ports = Ports(self.caller, SlowRenderer(), absent, self.leases, absent, absent)
+        self.replica = Replica(Settings(**settings), ports, clock, observers=[self.ledger])
         self.pipeline = self.replica.pipeline
         self._version = 0
 

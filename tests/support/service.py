@@ -13,7 +13,7 @@ import httpx
 from deployments.caller import ProviderCaller
 from deployments.ingress.http import HttpIngress
 from deployments.prompt_renderer import LocalRenderer
-from deployments.replica import Replica, Stages
+from deployments.replica import Ports, Replica
 from evals.scoring import score
 from voyager_llm.catalog import Catalog
 from voyager_llm.clock import Clock
@@ -99,8 +99,8 @@ async def start(folder: Path, clock: Clock = time.monotonic, **overrides: Any) -
     catalog = Catalog(SqlStore(settings.store_url()), publish)
     caller = ProviderCaller(settings)
     leases = LocalLeases(lambda: replica.snapshots.current, clock)
-    stages = Stages(caller, LocalRenderer(), catalog, leases, LocalSource(catalog), LocalScorer())
-    replica = Replica(settings, stages, clock)
+    ports = Ports(caller, LocalRenderer(), catalog, leases, LocalSource(catalog), LocalScorer())
+    replica = Replica(settings, ports, clock)
     await catalog.open()
     await replica.catch_up()
 
