@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from deployments.hop import messages, tls
 from deployments.hop.frames import HANDSHAKE_BYTES, FrameReader, Kind, ProtocolError, pack_number
@@ -140,9 +140,9 @@ class Channel(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._outbox = Outbox(transport)
+        # uvloop's transports are of no class of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        self._outbox = Outbox(self._transport)
         self._handshake = RouterHandshake(self._secret, tls.seen_certificate(transport))
         self._outbox.put(Kind.HELLO, 0, self._handshake.hello)
 

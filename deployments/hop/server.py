@@ -27,6 +27,8 @@ from voyager_llm.settings import Settings
 _STRANGERS = 64
 # A path may have 108 bytes, its end included; Linux keeps no longer one.
 _LONGEST_PATH = 107
+# For TLS's own handshake.
+_TLS_SECONDS = 5.0
 # How long routers have to close what they need no more.
 _PARTING_SECONDS = 2.0
 
@@ -46,7 +48,7 @@ class Server:
         self._address = address
         # In the order in which they came.
         self._strangers: dict[Session, None] = {}
-        self._sessions: set[Session] = set()
+        self.sessions: set[Session] = set()
         self._left = asyncio.Event()
         self._servers: list[asyncio.Server] = []
         self._folder = Path()
@@ -61,7 +63,10 @@ class Server:
         # A loopback address means that there are no other nodes.
         if not _is_loopback(self._host):
             secured = tls.context(ssl.Purpose.CLIENT_AUTH)
-            server = await loop.create_server(self._session, self._host, 0, ssl=secured)
+            patience = _TLS_SECONDS if secured else None
+            server = await loop.create_server(
+                self._session, self._host, 0, ssl=secured, ssl_handshake_timeout=patience
+            )
             self._servers.append(server)
             port = server.sockets[0].getsockname()[1]
         return Announcement(
@@ -71,39 +76,40 @@ class Server:
     async def drain(self) -> None:
         """Send routers elsewhere, and wait until the last call is answered."""
         self.draining = True
-        for session in self._sessions:
+        for session in self.sessions:
             session.send_away()
         await self.gate.idle()
         try:
             async with asyncio.timeout(_PARTING_SECONDS):
-                while self._sessions:
+                while self.sessions:
                     self._left.clear()
                     await self._left.wait()
         except TimeoutError:
             pass
-        for session in (*self._sessions, *self._strangers):
+        for session in (*self.sessions, *self._strangers):
             session.close()
         for server in self._servers:
             server.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _session(self) -> Session:
-        session = Session(self)
+        return Session(self)
+
+    def connected(self, session: Session) -> None:
         if len(self._strangers) >= _STRANGERS:
             # The one that has been a stranger for longest.
-            next(iter(self._strangers)).close()
+            next(iter(self._strangers)).abort()
         self._strangers[session] = None
-        return session
 
     def greeted(self, session: Session) -> None:
         self._strangers.pop(session, None)
-        self._sessions.add(session)
+        self.sessions.add(session)
         if self.draining:
             session.send_away()
 
     def closed(self, session: Session) -> None:
         self._strangers.pop(session, None)
-        self._sessions.discard(session)
+        self.sessions.discard(session)
         self._left.set()
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from deployments.hop import messages, tls
 from deployments.hop.frames import (
@@ -45,6 +45,8 @@ class Host(Protocol):
     frame_bytes: int
     draining: bool
 
+    def connected(self, session: Session) -> None: ...
+
     def greeted(self, session: Session) -> None: ...
 
     def closed(self, session: Session) -> None: ...
@@ -56,6 +58,7 @@ class Session(asyncio.Protocol):
     _transport: asyncio.Transport
     _outbox: Outbox
     _handshake: ReplicaHandshake
+    _watch: asyncio.TimerHandle
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -68,16 +71,17 @@ class Session(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._heard = False
-        self._watch = self._loop.call_later(_HANDSHAKE_SECONDS, self._look)
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._outbox = Outbox(transport)
+        # uvloop's transports are of no class of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        self._outbox = Outbox(self._transport)
         self._handshake = ReplicaHandshake(self._host.secret, tls.own_certificate(transport))
-        transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        self._watch = self._loop.call_later(_HANDSHAKE_SECONDS, self._look)
+        self._host.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch.cancel()
@@ -115,6 +119,9 @@ class Session(asyncio.Protocol):
     def close(self) -> None:
         self._outbox.flush()
         self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
 
     def _greet(self, kind: int, payload: bytes) -> None:
         if kind == Kind.HELLO and not self._handshake.challenged:

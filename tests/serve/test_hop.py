@@ -1,0 +1,149 @@
+"""The direct path between real replicas: callers that are killed and replaced, clients that do not read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import httpx
+import psutil
+import pytest
+
+from tests.fake_provider.running import FakeProvider
+from tests.support.running import RunningService, until
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    running = RunningService(
+        tmp_path_factory.mktemp("hop"),
+        topology="split",
+        caller_replicas=2,
+        max_caller_replicas=2,
+        fast_drain=0,
+    )
+    yield running
+    running.stop()
+
+
+def chat(model: str, *, stream: bool = False) -> dict[str, object]:
+    return {"model": model, "messages": [{"role": "user", "content": "hello"}], "stream": stream}
+
+
+@asynccontextmanager
+async def load(service: RunningService, model: str, workers: int) -> AsyncGenerator[Counter[str]]:
+    """Calls and streams, until the block ends: what came of them."""
+    outcomes: Counter[str] = Counter()
+    done = asyncio.Event()
+
+    async def call(client: httpx.AsyncClient) -> None:
+        while not done.is_set():
+            answer = await client.post("/v1/chat/completions", json=chat(model))
+            outcomes[str(answer.status_code)] += 1
+
+    async def stream(client: httpx.AsyncClient) -> None:
+        while not done.is_set():
+            answer = await client.post("/v1/chat/completions", json=chat(model, stream=True))
+            whole = answer.text.endswith("data: [DONE]\n\n")
+            outcomes["stream" if whole else "stream with an error event"] += 1
+            assert whole or '"error"' in answer.text, answer.text
+
+    async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+        tasks = [asyncio.create_task(call(client)) for _ in range(workers)]
+        tasks += [asyncio.create_task(stream(client)) for _ in range(workers)]
+        yield outcomes
+        done.set()
+        await asyncio.gather(*tasks)
+
+
+async def _until(true: Callable[[], object], what: str, timeout_s: float = 60.0) -> None:
+    await asyncio.to_thread(until, true, what, timeout_s)
+
+
+def connections(service: RunningService, deployment: str) -> int:
+    """Those of routers to replicas of a deployment, over the direct path."""
+    # A socket that listens has the same name as those that it accepted: there is one in each replica.
+    return sum(
+        sum("/hop-" in str(socket.laddr) for socket in psutil.Process(pid).net_connections("unix")) - 1
+        for pid in service.replicas(deployment)
+    )
+
+
+def test_routers_connect_to_every_replica(service: RunningService) -> None:
+    until(lambda: connections(service, "LiteLLMCaller") == 2, "to both callers", 30)
+    until(lambda: connections(service, "PromptRenderer") == 1, "to the renderer", 30)
+
+
+async def test_a_caller_that_is_killed_takes_only_its_own_calls_with_it(
+    service: RunningService, provider: FakeProvider
+) -> None:
+    service.model("killed", provider.profile("killed", latency_s=0.05, tokens=20, token_delay_s=0.02))
+    before = service.replicas("LiteLLMCaller")
+    async with load(service, "killed", 8) as outcomes:
+        await _until(lambda: outcomes["200"] > 50 and outcomes["stream"] > 8, "load")
+        os.kill(min(before), signal.SIGKILL)
+        killed = time.monotonic()
+        calls = outcomes["200"]
+        await _until(lambda: outcomes["200"] > calls + 50, "calls go on", 10)
+        went_on = time.monotonic() - killed
+        await _until(lambda: len(service.replicas("LiteLLMCaller") - before) == 1, "it is replaced")
+        await _until(lambda: connections(service, "LiteLLMCaller") == 2, "the new one is connected")
+    assert went_on < 5
+    assert set(outcomes) <= {"200", "503", "stream", "stream with an error event"}
+    assert outcomes["503"] + outcomes["stream with an error event"] <= 16, outcomes
+
+
+async def test_a_rolling_update_loses_nothing(service: RunningService, provider: FakeProvider) -> None:
+    service.model("rolled", provider.profile("rolled", latency_s=0.05, tokens=20, token_delay_s=0.05))
+    before = service.replicas("LiteLLMCaller") | service.replicas("PromptRenderer")
+    async with load(service, "rolled", 8) as outcomes:
+        await _until(lambda: outcomes["200"] > 20, "load")
+        service.process.send_signal(signal.SIGHUP)
+        now = service.replicas
+        await _until(
+            lambda: not before & (now("LiteLLMCaller") | now("PromptRenderer")), "all are replaced", 150
+        )
+        await _until(lambda: connections(service, "LiteLLMCaller") == 2, "the new ones are connected")
+    assert set(outcomes) == {"200", "stream"}, outcomes
+
+
+def test_a_client_that_does_not_read_fills_no_memory(service: RunningService, provider: FakeProvider) -> None:
+    """Streams without a pause, of which nobody takes anything: their caller stops to read the provider."""
+    service.model("flood", provider.profile("flood", tokens=5_000_000))
+    pids = service.replicas("LiteLLMCaller") | service.replicas("ModelRouter")
+    before = {pid: psutil.Process(pid).memory_info().rss for pid in pids}
+    request = b'{"model": "flood", "stream": true, "messages": [{"role": "user", "content": "hello"}]}'
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(request)
+    clients = [socket.create_connection(("127.0.0.1", service.http_port)) for _ in range(20)]
+    try:
+        for client in clients:
+            client.sendall(head + request)
+        until(lambda: provider.seen("flood")["ongoing"] == 20, "all are under way")
+        until(lambda: _at_rest(pids), "everybody waits for the client", 60)
+        grown = {pid: psutil.Process(pid).memory_info().rss - before[pid] for pid in pids}
+        assert max(grown.values()) < 100e6, grown
+        service.model("beside", provider.profile("beside"))
+        assert service.chat("beside").status_code == 200
+    finally:
+        for client in clients:
+            client.close()
+    until(lambda: provider.seen("flood")["ongoing"] == 0, "streams are cancelled at the provider")
+
+
+def _at_rest(pids: set[int]) -> bool:
+    """Whether these use next to no CPU."""
+    return sum(psutil.Process(pid).cpu_percent(0.5) for pid in pids) < 20
+
+
+def test_no_log_holds_a_secret_of_the_direct_path(service: RunningService) -> None:
+    """What replicas announce goes through Serve's controller, and into no file."""
+    logs = service.scratch / "ray" / "session_latest" / "logs"
+    texts = [path.read_text(errors="replace") for path in logs.rglob("*") if path.is_file()]
+    assert any("Got updated replicas" in text or "started successfully" in text for text in texts)
+    assert not any("'secret':" in text or '"secret":' in text for text in texts)
