@@ -84,7 +84,7 @@ class Peer:
                 if self.channel.leaving:
                     return
             except (OSError, KeyError) as error:
-                log.warning("a replica of its own path cannot be reached: %s", error or type(error).__name__)
+                log.warning("a replica cannot be reached directly: %s", str(error) or type(error).__name__)
             self.channel = None
             # Jittered: a replica that restarts its loop is not met by all routers at once.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))

@@ -121,6 +121,10 @@ class Replica:
         """Whether its socket is."""
         return Path(self.metadata["hop"]["path"]).exists()
 
+    def mode(self) -> int:
+        """Of the folder that it is in."""
+        return Path(self.metadata["hop"]["path"]).parent.stat().st_mode & 0o777
+
     def break_off(self) -> None:
         """As when it is killed: its connections end without a word."""
         for session in tuple(self.server.sessions):
