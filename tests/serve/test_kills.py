@@ -1,4 +1,4 @@
-"""A caller or a router that is killed fails no request that had not begun to answer, nor blames a provider."""
+"""A caller or router that is killed fails no request that had not begun to answer, and blames no provider."""
 
 from __future__ import annotations
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.metrics import merged
+from deployments.request.endpoints import EndpointTable
 from deployments.request.meter import Meter
 from voyager_llm.domain.completion import Account, Usage
 from voyager_llm.domain.request import Principal, RequestContext, Trace
@@ -13,7 +16,7 @@ CONTEXT = RequestContext(Principal("me"), Trace("t"))
 
 
 def meter(model: str, times: int) -> bytes:
-    counting = Meter()
+    counting = Meter(EndpointTable(), time.monotonic)
     for _ in range(times):
         usage = Usage(input_tokens=3, output_tokens=5)
         counting.ended(CONTEXT, Account("ok", model=model, model_used="fake", usage=usage, duration_s=0.2))
