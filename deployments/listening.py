@@ -19,7 +19,7 @@ from ray.serve._private import grpc_util, replica
 from ray.serve._private.grpc_util import gRPCGenericServer
 
 from deployments.ingress.identity import Authenticator
-from deployments.ingress.status import grpc_code, trailers
+from deployments.ingress.rpc.calls import heeding, refuse
 from deployments.secrets.places import secrets_of
 from voyager_llm.errors import VoyagerError
 from voyager_llm.settings import Settings, settings
@@ -29,8 +29,9 @@ _OPEN = ("/grpc.health.v1.Health/", "/ray.serve.RayServeAPIService/")
 
 
 def for_serve() -> list[Any]:
-    """The port of gRPC clients is on `Settings.replica_host`, wants the key before it reads a message, and
-    reads none over `Settings.max_body_bytes`. Returns the HTTP middlewares that Serve asks for: none."""
+    """The port of gRPC clients is on `Settings.replica_host`, wants the key before it reads a message,
+    reads none over `Settings.max_body_bytes` and heeds deadlines (`ingress/rpc/calls.py`). Returns the HTTP
+    middlewares that Serve asks for: none."""
     config = settings()
     listen_on(config.replica_host)
     _Guarded.host = config.replica_host
@@ -75,6 +76,9 @@ class _Guarded(gRPCGenericServer):
         grpc_server: Any = super(gRPCGenericServer, self)
         grpc_server.__init__(None, (), guards, options, None, None)
 
+    def _override_method_handler(self, service_method: str, method_handler: Any) -> Any:
+        return heeding(super()._override_method_handler(service_method, method_handler))
+
     def add_insecure_port(self, address: str) -> int:
         return super().add_insecure_port(_at(self.host, address))
 
@@ -101,8 +105,7 @@ class _Guard(ServerInterceptor):
 def _refusal(error: VoyagerError) -> grpc.RpcMethodHandler[Any, Any]:
     """A method that reads nothing and fails."""
 
-    async def refuse(_messages: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        details, metadata = trailers(error)
-        await context.abort(grpc_code(error), details, tuple(metadata))
+    async def answer(_messages: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        await refuse(context, error)
 
-    return grpc.stream_stream_rpc_method_handler(refuse)
+    return grpc.stream_stream_rpc_method_handler(answer)

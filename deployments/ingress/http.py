@@ -6,15 +6,16 @@ headers before the body is read: strangers cannot make us wait for one. Used by 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from urllib.parse import parse_qsl
 
 from deployments.ingress.asgi import (
+    JSON,
     BodyLimits,
     DisconnectWatch,
+    Header,
     HttpRequest,
     Receive,
     Scope,
@@ -24,25 +25,22 @@ from deployments.ingress.asgi import (
     read_request,
     respond,
 )
-from deployments.ingress.context import context_of
+from deployments.ingress.context import context_of, trace_of
 from deployments.ingress.docs import docs_page
+from deployments.ingress.failing import fail
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OPERATIONS, OpenAIApi
 from deployments.ingress.rest.transcoder import Transcoder
-from deployments.ingress.status import openai_body, rest_body, retry_headers
-from voyager_llm.domain.request import RequestContext
+from deployments.ingress.status import openai_body, rest_body, trace_header
+from voyager_llm.domain.request import RequestContext, Trace
 from voyager_llm.errors import (
     InvalidArgument,
     NotFound,
     RequestTimeout,
     RequestTooLarge,
     Unauthenticated,
-    public,
-    rendering,
 )
 from voyager_llm.settings import Settings
-
-log = logging.getLogger(__name__)
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _HTML = (b"content-type", b"text/html; charset=utf-8")
@@ -76,34 +74,32 @@ class HttpIngress:
         """Codecs raise before they begin to answer; what happens to a stream later, they send."""
         if scope["type"] != "http":
             return
-        try:
-            await self._dispatch(scope, receive, send)
-        except Exception as error:
-            fault = public(error)
-            if fault is not error:
-                log.exception("request failed")
-            is_rest = scope["path"].startswith("/api/")
-            body = rest_body(fault) if is_rest else openai_body(fault)
-            headers = retry_headers(fault)
-            if isinstance(fault, _UNREAD) and has_body(dict(scope["headers"])):
-                headers.append((b"connection", b"close"))
-            await respond(send, rendering(fault).http, body, headers)
+        lines: dict[bytes, bytes] = dict(scope["headers"])
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        if path in _OPEN:
-            await self._open(path, send)
-            return
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        principal = await self._authenticator.identify(
-            header(headers, b"authorization"), header(headers, b"x-voyager-user")
-        )
-        arrived = time.monotonic()
-        request = await read_request(scope, headers, receive, self._limits)
-        ctx = context_of(lambda name: header(headers, name.encode()), principal, arrived)
+        def said(name: str) -> str:
+            return header(lines, name.encode())
+
+        trace = trace_of(said)
+        try:
+            if scope["path"] in _OPEN:
+                await self._open(scope["path"], trace, send)
+                return
+            principal = await self._authenticator.identify(said("authorization"), said("x-voyager-user"))
+            arrived = time.monotonic()
+            request = await read_request(scope, lines, receive, self._limits)
+            ctx = context_of(said, principal, trace, arrived)
+            await self._dispatch(request, ctx, receive, send)
+        except Exception as error:
+            body = rest_body if scope["path"].startswith("/api/") else openai_body
+            unread = isinstance(error, _UNREAD) and has_body(lines)
+            await fail(send, error, trace.id, body, _CLOSE if unread else ())
+
+    async def _dispatch(
+        self, request: HttpRequest, ctx: RequestContext, receive: Receive, send: Send
+    ) -> None:
         watch = DisconnectWatch(receive)
         try:
-            await self._answer(request, path, ctx, send)
+            await self._answer(request, request.path, ctx, send)
         finally:
             watch.stop()
 
@@ -114,31 +110,34 @@ class HttpIngress:
         elif path.startswith("/api/"):
             await self._rest.serve(request, ctx, send)
         elif request.method == "GET":
-            await self._get(request, path, send)
+            body, kind = await self._document(request, path)
+            await respond(send, 200, body, [trace_header(ctx.trace.id)], kind)
         else:
             raise NotFound(f"no such path; see /docs ({path[:200]})")
 
-    async def _get(self, request: HttpRequest, path: str, send: Send) -> None:
+    async def _document(self, request: HttpRequest, path: str) -> tuple[bytes, Header]:
+        """What there is to read, and of which type."""
         if path == "/v1/models":
-            await respond(send, 200, self._openai.list_models())
-        elif path.startswith("/v1/models/"):
-            await respond(send, 200, self._openai.get_model(path))
-        elif path == "/metrics":
-            await respond(send, 200, await self._metrics(_of_every_replica(request.query)), kind=_TEXT)
-        elif path == "/statusz":
-            await respond(send, 200, await self._reports())
-        elif path == "/openapi.json":
-            await respond(send, 200, self._openapi)
-        elif path in ("/", "/docs"):
-            await respond(send, 200, docs_page(self._openapi), kind=_HTML)
-        else:
-            raise NotFound(f"no such path; see /docs ({path[:200]})")
+            return self._openai.list_models(), JSON
+        if path.startswith("/v1/models/"):
+            return self._openai.get_model(path), JSON
+        if path == "/metrics":
+            return await self._metrics(_of_every_replica(request.query)), _TEXT
+        if path == "/statusz":
+            return await self._reports(), JSON
+        if path == "/openapi.json":
+            return self._openapi, JSON
+        if path in ("/", "/docs"):
+            return docs_page(self._openapi), _HTML
+        raise NotFound(f"no such path; see /docs ({path[:200]})")
 
-    async def _open(self, path: str, send: Send) -> None:
+    async def _open(self, path: str, trace: Trace, send: Send) -> None:
         """Health, which needs no key: alive, and able to answer."""
-        healthy = path == "/healthz" or self._is_ready()
-        body = b"ok\n" if healthy else b"no configuration yet\n"
-        await respond(send, 200 if healthy else 503, body, kind=_TEXT)
+        named = trace_header(trace.id)
+        if path == "/healthz" or self._is_ready():
+            await respond(send, 200, b"ok\n", [named], _TEXT)
+        else:
+            await respond(send, 503, b"no configuration yet\n", [named, (b"retry-after", b"1")], _TEXT)
 
 
 def _of_every_replica(query: str) -> bool:
@@ -152,3 +151,4 @@ def _of_every_replica(query: str) -> bool:
 _OPEN = frozenset({"/healthz", "/readyz"})
 # Errors from before a body's end: what is left of it would be taken for the next request.
 _UNREAD = (Unauthenticated, RequestTooLarge, RequestTimeout)
+_CLOSE: tuple[Header, ...] = ((b"connection", b"close"),)

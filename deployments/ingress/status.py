@@ -1,7 +1,8 @@
 """One error, three renderings: google.rpc.Status for REST and gRPC, OpenAI's shape for its API.
 
-The codes stand in the table of `voyager_llm/errors.py`. Used by the HTTP and gRPC ingress, and by
-`deployments/listening.py`. No text comes back whole that is longer than a person would read.
+Each says what happened: the trace, how many attempts were made and what each showed. The codes stand in
+the table of `voyager_llm/errors.py`. No text comes back whole that is longer than a person would read. Used
+by the HTTP and gRPC ingress.
 """
 
 from __future__ import annotations
@@ -21,45 +22,38 @@ from google.rpc import error_details_pb2, status_pb2
 
 from voyager_llm.errors import VoyagerError, rendering
 
+TRACE_HEADER = "x-voyager-trace-id"
+
 _DOMAIN = "llm.voyager.io"
 
-# Characters of a field and of a message that are shown.
+# Characters of a field, of a message, and of what one attempt showed.
 _FIELD_CHARACTERS = 256
 _MESSAGE_CHARACTERS = 2048
+_CAUSE_CHARACTERS = 256
+# More attempts than a plan allows with all of its fallbacks.
+_CAUSES = 64
 # Trailers of one answer: gRPC clients take 8 KiB of metadata by default, HAProxy less than its buffer of 16.
 _TRAILER_BYTES = 7 * 1024
+# What a client is told to wait where nobody knows better.
+_RETRY_SECONDS = 1.0
+_COME_BACK = frozenset({429, 503})
 
 
-def rpc_status(error: VoyagerError) -> status_pb2.Status:
-    """The error as google.rpc.Status, with ErrorInfo, BadRequest and RetryInfo as they apply."""
-    error = _brief(error)
-    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=_DOMAIN)]
-    if error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
-        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    if error.retry_after_s > 0:
-        delay = duration_pb2.Duration()
-        delay.FromMilliseconds(math.ceil(error.retry_after_s * 1000))
-        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    packed: list[any_pb2.Any] = []
-    for detail in details:
-        box = any_pb2.Any()
-        box.Pack(detail)
-        packed.append(box)
-    return status_pb2.Status(code=grpc_code(error).value[0], message=str(error), details=packed)
+def rpc_status(error: VoyagerError, trace_id: str) -> status_pb2.Status:
+    """The error as google.rpc.Status, with ErrorInfo, BadRequest, RetryInfo and RequestInfo as they apply."""
+    return _status(_brief(error), trace_id, len(error.causes))
 
 
 def grpc_code(error: VoyagerError) -> grpc.StatusCode:
     return grpc.StatusCode[rendering(error).grpc]
 
 
-def rest_body(error: VoyagerError) -> bytes:
+def rest_body(error: VoyagerError, trace_id: str) -> bytes:
     """The error as JSON of google.rpc.Status: what Envoy makes of the gRPC error."""
-    status = json_format.MessageToDict(rpc_status(error), preserving_proto_field_name=True)
-    return orjson.dumps(status)
+    return _json(rpc_status(error, trace_id))
 
 
-def openai_body(error: VoyagerError) -> bytes:
+def openai_body(error: VoyagerError, trace_id: str) -> bytes:
     """The error in the shape of OpenAI's API."""
     error = _brief(error)
     return orjson.dumps(
@@ -69,67 +63,128 @@ def openai_body(error: VoyagerError) -> bytes:
                 "type": rendering(error).openai_type,
                 "param": error.field or None,
                 "code": error.code,
+                "trace_id": _text(trace_id),
+                "attempts": error.causes,
             }
         }
     )
 
 
-def trailers(error: VoyagerError) -> tuple[str, list[tuple[str, Any]]]:
+def trailers(error: VoyagerError, trace_id: str) -> tuple[str, list[tuple[str, Any]]]:
     """The error as a gRPC answer ends with it: details and trailing metadata, cut so that they fit.
 
     The text stands in them three times, each encoded in a way of its own: where it is long, its beginning is
-    sent, the field first."""
-    error = _brief(error)
-    if _size(error) > _TRAILER_BYTES:
-        field = _fitting(_FIELD_CHARACTERS, _TRAILER_BYTES // 2, lambda n: _size(_brief(error, n, 0)))
-        message = _fitting(_MESSAGE_CHARACTERS, _TRAILER_BYTES, lambda n: _size(_brief(error, field, n)))
-        error = _brief(error, field, message)
-    return str(error), _trailers(error)
+    sent, the field first, and what the first attempts showed as far as there is room."""
+    attempts = len(error.causes)
+
+    def brief(field: int, message: int, causes: int) -> VoyagerError:
+        return _brief(error, field, message, causes)
+
+    def size(shown: VoyagerError) -> int:
+        return _size(shown, trace_id, attempts)
+
+    shown = _brief(error)
+    if size(shown) > _TRAILER_BYTES:
+        field = _fitting(_FIELD_CHARACTERS, _TRAILER_BYTES // 2, lambda n: size(brief(n, 0, 0)))
+        message = _fitting(_MESSAGE_CHARACTERS, _TRAILER_BYTES, lambda n: size(brief(field, n, 0)))
+        causes = _fitting(_CAUSES, _TRAILER_BYTES, lambda n: size(brief(field, message, n)))
+        shown = brief(field, message, causes)
+    return str(shown), _trailers(shown, trace_id, attempts)
 
 
-def _trailers(error: VoyagerError) -> list[tuple[str, Any]]:
+def trace_header(trace_id: str) -> tuple[bytes, bytes]:
+    """What every answer has. A caller may name its trace in letters that no header has."""
+    return TRACE_HEADER.encode(), trace_id.encode("ascii", "replace")
+
+
+def trace_metadata(trace_id: str) -> tuple[str, str]:
+    """The same for gRPC's metadata."""
+    name, value = trace_header(trace_id)
+    return name.decode(), value.decode()
+
+
+def retry_headers(error: VoyagerError) -> list[tuple[bytes, bytes]]:
+    """``Retry-After`` in whole seconds, where a retry may help."""
+    seconds = _retry_s(error)
+    return [(b"retry-after", str(math.ceil(seconds)).encode())] if seconds else []
+
+
+def _retry_s(error: VoyagerError) -> float:
+    if error.retry_after_s > 0:
+        return error.retry_after_s
+    return _RETRY_SECONDS if rendering(error).http in _COME_BACK else 0.0
+
+
+def _status(error: VoyagerError, trace_id: str, attempts: int) -> status_pb2.Status:
+    told = {"attempts": str(attempts)}
+    told |= {f"attempt_{number}": cause for number, cause in enumerate(error.causes, 1)}
+    details: list[Any] = [
+        error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=_DOMAIN, metadata=told)
+    ]
+    if error.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if seconds := _retry_s(error):
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(math.ceil(seconds * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    details.append(error_details_pb2.RequestInfo(request_id=_text(trace_id)))
+    packed: list[any_pb2.Any] = []
+    for detail in details:
+        box = any_pb2.Any()
+        box.Pack(detail)
+        packed.append(box)
+    return status_pb2.Status(code=grpc_code(error).value[0], message=str(error), details=packed)
+
+
+def _json(status: status_pb2.Status) -> bytes:
+    return orjson.dumps(json_format.MessageToDict(status, preserving_proto_field_name=True))
+
+
+def _trailers(error: VoyagerError, trace_id: str, attempts: int) -> list[tuple[str, Any]]:
+    status = _status(error, trace_id, attempts)
     return [
-        ("grpc-status-details-bin", rpc_status(error).SerializeToString()),
+        ("grpc-status-details-bin", status.SerializeToString()),
         # The same as REST has it, for a gateway that makes REST of this call (kuberay/base/envoy/envoy.yaml).
         ("voyager-http-status", str(rendering(error).http)),
-        ("voyager-error", json.dumps(orjson.loads(rest_body(error)))),
+        ("voyager-error", json.dumps(orjson.loads(_json(status)))),
+        trace_metadata(trace_id),
         *((name.decode(), value.decode()) for name, value in retry_headers(error)),
     ]
 
 
-def _size(error: VoyagerError) -> int:
+def _size(error: VoyagerError, trace_id: str, attempts: int) -> int:
     """Bytes of the trailers on the wire: details are percent-encoded, binary values are base64."""
     found = len(quote(str(error)))
-    for name, value in _trailers(error):
+    for name, value in _trailers(error, trace_id, attempts):
         found += len(name) + len(base64.b64encode(value) if isinstance(value, bytes) else value)
     return found
 
 
 def _fitting(most: int, limit: int, size: Callable[[int], int]) -> int:
-    """How many characters, up to ``most``, make no more than ``limit`` bytes."""
+    """The largest number up to ``most`` that makes no more than ``limit`` bytes."""
     return bisect_right(range(1, most + 1), limit, key=size)
 
 
 def _brief(
-    error: VoyagerError, field_characters: int = _FIELD_CHARACTERS, characters: int = _MESSAGE_CHARACTERS
+    error: VoyagerError,
+    field_characters: int = _FIELD_CHARACTERS,
+    characters: int = _MESSAGE_CHARACTERS,
+    causes: int = _CAUSES,
 ) -> VoyagerError:
-    """The error with a field and a message that are no longer than is shown, and can be encoded."""
+    """The error with texts that are no longer than is shown, and can be encoded."""
     field, message = _cut(error.field, field_characters), _cut(error.message, characters)
-    if field is error.field and message is error.message:
-        return error
-    return type(error)(message, field, error.retry_after_s)
+    shown = type(error)(message, field, error.retry_after_s)
+    shown.causes = tuple(_cut(cause, _CAUSE_CHARACTERS) for cause in error.causes[:causes])
+    return shown
 
 
 def _cut(text: str, characters: int) -> str:
     if len(text) <= characters and text.isascii():
         return text
-    cut = text if len(text) <= characters else text[: max(characters - 1, 0)] + "…"
-    # A client's JSON may hold half a character (a lone surrogate), which no encoding has.
-    return cut.encode("utf-8", "replace").decode()
+    return _text(text if len(text) <= characters else text[: max(characters - 1, 0)] + "…")
 
 
-def retry_headers(error: VoyagerError) -> list[tuple[bytes, bytes]]:
-    """``Retry-After`` in whole seconds, where a retry may help."""
-    if error.retry_after_s <= 0:
-        return []
-    return [(b"retry-after", str(math.ceil(error.retry_after_s)).encode())]
+def _text(text: str) -> str:
+    """A client's JSON may hold half a character (a lone surrogate), which no encoding has."""
+    return text.encode("utf-8", "replace").decode()

@@ -45,12 +45,15 @@ class Accounts:
         self._clock = clock
 
     def answered(self, course: Course, walk: Walk, attempt: Attempt) -> Account:
-        """The account of an exchange that is closed. An answer is served whatever its books say."""
+        """The account of an exchange that is closed. An answer is served whatever its books say; what ended
+        it early is given what its attempts showed."""
         try:
             account = self._account(course, walk, attempt, attempt.fault)
         except Exception:
             log.exception("an answer could not be accounted for (trace %s)", course.ctx.trace.id)
             account = Account("unaccounted", "", *self._names(course, walk), attempts=tuple(walk.tried))
+        if attempt.fault is not None:
+            attempt.fault.causes = _causes(account)
         self._tell(course.ctx, account)
         return account
 
@@ -58,7 +61,7 @@ class Accounts:
         """The account of a request that nobody answered. Gives ``error`` what its attempts showed."""
         fault = public(error) if isinstance(error, Exception) else Cancelled("the client went away")
         account = self._account(course, walk, None, fault)
-        fault.causes = tuple(f"{tried.endpoint}: {tried.message}" for tried in account.attempts)
+        fault.causes = _causes(account)
         self._tell(course.ctx, account)
 
     def _account(
@@ -101,3 +104,7 @@ class Accounts:
                 observer.ended(ctx, account)
             except Exception:
                 log.exception("%s failed (trace %s)", type(observer).__name__, ctx.trace.id)
+
+
+def _causes(account: Account) -> tuple[str, ...]:
+    return tuple(f"{tried.endpoint}: {tried.message}" for tried in account.attempts)

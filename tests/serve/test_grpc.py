@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -97,6 +98,129 @@ def test_an_error_carries_its_details(stub: Any) -> None:
     info = error_details_pb2.ErrorInfo()
     assert any(detail.Unpack(info) for detail in status.details)
     assert info.reason == "INVALID_ARGUMENT"
+
+
+@pytest.fixture
+def slow_route(running: RunningService, provider: FakeProvider) -> str:
+    """A route whose first model never answers."""
+    name = fresh("slow")
+    running.model(f"{name}-hangs", provider.profile(f"{name}-hangs", hang=True))
+    running.model(f"{name}-good", provider.profile(f"{name}-good", tokens=3))
+    route = {"name": name, "targets": [{"model": f"{name}-hangs"}], "fallbacks": [f"{name}-good"]}
+    assert running.http.post("/api/v1/routes", json=route).status_code == 201
+    return name
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "metadata"), [(1.5, ()), (20.0, [("x-voyager-timeout-ms", "1500")])], ids=["own", "header"]
+)
+def test_the_fallback_answers_before_the_calls_deadline(
+    stub: Any, slow_route: str, timeout_s: float, metadata: Any
+) -> None:
+    """A call of 1.5 s, said by gRPC or by a header: the first model gets its half, and the second answers."""
+    request = completions.GenerateCompletionRequest(model_name=slow_route, prompt="hello")
+    began = time.monotonic()
+    answer = stub.GenerateCompletion(request, timeout=timeout_s, metadata=metadata)
+    assert time.monotonic() - began < 1.5
+    assert (answer.metadata.model, answer.metadata.attempts) == (f"{slow_route}-good", 2)
+    began = time.monotonic()
+    messages = list(stub.StreamCompletion(request, timeout=timeout_s, metadata=metadata))
+    assert time.monotonic() - began < 1.5
+    assert messages[-1].metadata.model == f"{slow_route}-good"
+
+
+def ended(call: Any) -> tuple[Any, dict[str, Any]]:
+    """(status, fields of all its details) of a call that fails."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    error: Any = caught.value
+    status = rpc_status.from_call(error)
+    assert status is not None
+    fields: dict[str, Any] = {"trailers": dict(error.trailing_metadata()), "code": error.code()}
+    for detail in status.details:
+        for kind in (
+            error_details_pb2.ErrorInfo,
+            error_details_pb2.RequestInfo,
+            error_details_pb2.RetryInfo,
+            error_details_pb2.BadRequest,
+        ):
+            message = kind()
+            if detail.Unpack(message):
+                fields[kind.DESCRIPTOR.name] = message
+    return status, fields
+
+
+def test_errors_say_what_happened(stub: Any, running: RunningService, provider: FakeProvider) -> None:
+    name = fresh("told")
+    running.model(name, provider.profile(name, status=500))
+    request = completions.GenerateCompletionRequest(model_name=name, prompt="hello")
+    metadata = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
+    for call in (
+        lambda: stub.GenerateCompletion(request, timeout=20, metadata=metadata),
+        lambda: list(stub.StreamCompletion(request, timeout=20, metadata=metadata)),
+    ):
+        _, fields = ended(call)
+        assert fields["code"] is grpc.StatusCode.UNAVAILABLE
+        assert fields["RequestInfo"].request_id == "0af7651916cd43dd8448eb211c80319c"
+        assert fields["trailers"]["x-voyager-trace-id"] == "0af7651916cd43dd8448eb211c80319c"
+        assert fields["ErrorInfo"].metadata["attempt_1"].startswith(f"{name}: ")
+        assert fields["RetryInfo"].retry_delay.seconds == 1
+        assert fields["trailers"]["retry-after"] == "1"
+
+
+def test_a_stream_that_breaks_names_its_attempts(
+    stub: Any, running: RunningService, provider: FakeProvider
+) -> None:
+    name = fresh("cut")
+    running.model(name, provider.profile(name, token_delay_s=0.02, truncate_after=3))
+    request = completions.GenerateCompletionRequest(model_name=name, prompt="hello", trace_id="book-7")
+    _, fields = ended(lambda: list(stub.StreamCompletion(request, timeout=20)))
+    assert fields["RequestInfo"].request_id == "book-7"
+    assert fields["ErrorInfo"].metadata["attempts"] == "1"
+    assert fields["ErrorInfo"].metadata["attempt_1"].startswith(f"{name}: ")
+
+
+def test_an_answer_names_its_trace(stub: Any, running: RunningService, provider: FakeProvider) -> None:
+    name = fresh("named")
+    running.model(name, provider.profile(name))
+    request = completions.GenerateCompletionRequest(model_name=name, prompt="hello")
+    metadata = [("x-trace-id", "book-7")]
+    answer, call = stub.GenerateCompletion.with_call(request, timeout=20, metadata=metadata)
+    assert answer.metadata.trace_id == "book-7"
+    assert dict(call.trailing_metadata())["x-voyager-trace-id"] == "book-7"
+    stream = stub.StreamCompletion(request, timeout=20, metadata=metadata)
+    assert list(stream)[-1].metadata.trace_id == "book-7"
+    assert dict(stream.trailing_metadata())["x-voyager-trace-id"] == "book-7"
+
+
+def test_a_tag_that_does_not_fit_is_refused_by_name(stub: Any) -> None:
+    request = completions.GenerateCompletionRequest(
+        model_name="m", prompt="hello", metadata={"book": "x" * 257}
+    )
+    _, fields = ended(lambda: stub.GenerateCompletion(request, timeout=20))
+    assert fields["code"] is grpc.StatusCode.INVALID_ARGUMENT
+    assert fields["BadRequest"].field_violations[0].field == "metadata.book"
+
+
+@pytest.mark.parametrize("method", ["GetModel", "StreamCompletion"])
+def test_bytes_that_are_no_message_are_an_invalid_argument(running: RunningService, method: str) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{running.grpc_port}") as channel:
+        path = f"/voyager.llm.v1.ModelManager/{method}"
+        call = channel.unary_stream(path) if method.startswith("Stream") else channel.unary_unary(path)
+        status, fields = ended(
+            lambda: list(call(b"\xff\xff\xff", timeout=10, metadata=[("x-trace-id", "b")]))
+        )
+    assert fields["code"] is grpc.StatusCode.INVALID_ARGUMENT
+    assert status.message == "the message is no valid protobuf of the method's request"
+    assert fields["RequestInfo"].request_id == "b"
+
+
+def test_an_unknown_model_is_named_by_the_requests_own_field(stub: Any) -> None:
+    request = completions.GenerateCompletionRequest(model_name=fresh("nobody"), prompt="hello")
+    status, fields = ended(lambda: stub.GenerateCompletion(request, timeout=10))
+    assert fields["code"] is grpc.StatusCode.NOT_FOUND
+    assert fields["BadRequest"].field_violations[0].field == "model_name"
+    assert status.message.startswith("model_name: ")
 
 
 @pytest.mark.parametrize("size", [1_000, 16_000, 1_000_000])

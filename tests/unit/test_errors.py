@@ -8,7 +8,7 @@ import grpc
 import orjson
 import pytest
 
-from deployments.ingress.status import grpc_code, openai_body, rest_body, rpc_status
+from deployments.ingress.status import grpc_code, openai_body, rest_body, retry_headers, rpc_status
 from voyager_llm import errors
 from voyager_llm.errors import RENDERINGS, VoyagerError, public, rendering
 
@@ -31,10 +31,11 @@ def test_every_error_survives_pickle(kind: type[VoyagerError]) -> None:
 @pytest.mark.parametrize("kind", ALL)
 def test_every_error_has_three_equal_renderings(kind: type[VoyagerError]) -> None:
     error = kind("what went wrong", "the.field", 1.5)
+    error.causes = ("a: broke", "b: hung")
     row = rendering(error)
-    rest = orjson.loads(rest_body(error))
-    openai = orjson.loads(openai_body(error))["error"]
-    assert rest["code"] == rpc_status(error).code == grpc_code(error).value[0]
+    rest = orjson.loads(rest_body(error, "trace-1"))
+    openai = orjson.loads(openai_body(error, "trace-1"))["error"]
+    assert rest["code"] == rpc_status(error, "trace-1").code == grpc_code(error).value[0]
     assert grpc_code(error) is grpc.StatusCode[row.grpc]
     assert rest["message"] == openai["message"] == "the.field: what went wrong"
     assert openai["param"] == "the.field"
@@ -43,6 +44,20 @@ def test_every_error_has_three_equal_renderings(kind: type[VoyagerError]) -> Non
     assert kinds["ErrorInfo"]["reason"] == kind.code.upper()
     assert kinds["BadRequest"]["field_violations"][0]["field"] == "the.field"
     assert kinds["RetryInfo"]["retry_delay"] == "1.500s"
+    assert kinds["RequestInfo"]["request_id"] == openai["trace_id"] == "trace-1"
+    told = {"attempts": "2", "attempt_1": "a: broke", "attempt_2": "b: hung"}
+    assert kinds["ErrorInfo"]["metadata"] == told
+    assert openai["attempts"] == ["a: broke", "b: hung"]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_whoever_may_come_back_is_told_when(kind: type[VoyagerError]) -> None:
+    error = kind("what went wrong")
+    details = orjson.loads(rest_body(error, "t"))["details"]
+    told = [detail["retry_delay"] for detail in details if "retry_delay" in detail]
+    back = rendering(error).http in (429, 503)
+    assert told == (["1s"] if back else [])
+    assert retry_headers(error) == ([(b"retry-after", b"1")] if back else [])
 
 
 def test_the_table_has_a_row_for_each_code_and_no_other() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.ingress.status import openai_body, rest_body, trailers
-from voyager_llm.errors import InvalidArgument, RateLimited, VoyagerError
+from voyager_llm.errors import InvalidArgument, RateLimited, UpstreamUnavailable, VoyagerError
 
 # What gRPC clients take by default.
 METADATA_BYTES = 8 * 1024
@@ -26,19 +26,43 @@ def on_the_wire(details: str, metadata: list[tuple[str, str | bytes]]) -> int:
     return len(quote(details)) + sum(len(name) for name, _ in metadata) + sum(len(value) for value in encoded)
 
 
-@given(long_texts, long_texts)
-def test_trailers_always_fit_and_say_one_thing(message: str, field: str) -> None:
-    details, metadata = trailers(InvalidArgument(message, field, 1.5))
+trace_ids = st.text(st.characters(exclude_categories=()), min_size=1, max_size=128)
+
+
+@given(long_texts, long_texts, st.lists(long_texts, max_size=20), trace_ids)
+def test_trailers_always_fit_and_say_one_thing(
+    message: str, field: str, causes: list[str], trace_id: str
+) -> None:
+    error = InvalidArgument(message, field, 1.5)
+    error.causes = tuple(causes)
+    details, metadata = trailers(error, trace_id)
     assert on_the_wire(details, metadata) < METADATA_BYTES
     values = dict(metadata)
     status = status_pb2.Status.FromString(values["grpc-status-details-bin"])
-    assert status.message == details == orjson.loads(values["voyager-error"]).get("message", "")
+    told = orjson.loads(values["voyager-error"])
+    assert status.message == details == told.get("message", "")
+    assert told["details"][0]["metadata"]["attempts"] == str(len(causes))
+    assert values["x-voyager-trace-id"].isascii()
+
+
+def test_what_the_first_attempts_showed_is_kept_before_the_last() -> None:
+    error = UpstreamUnavailable("the provider answered with status 500")
+    error.causes = tuple(f"model-{i}: {'é' * 200}" for i in range(40))
+    details, metadata = trailers(error, "trace")
+    assert on_the_wire(details, metadata) < METADATA_BYTES
+    told = orjson.loads(dict(metadata)["voyager-error"])["details"][0]["metadata"]
+    assert told["attempts"] == "40"
+    shown = [told[f"attempt_{i}"] for i in range(1, len(told))]
+    assert shown == list(error.causes[: len(shown)])
+    assert 2 < len(shown) < 40
+    openai = orjson.loads(openai_body(error, "trace"))["error"]
+    assert openai["attempts"] == list(error.causes)
 
 
 @pytest.mark.parametrize("size", [1_000, 16_000, 1_000_000])
 @pytest.mark.parametrize("letter", ["x", "é", "語", "😀", "\n", "%", "\0", '"', "\ud800"])
 def test_the_field_is_kept_before_the_message(letter: str, size: int) -> None:
-    details, metadata = trailers(InvalidArgument(letter * size, "endpoints.primary"))
+    details, metadata = trailers(InvalidArgument(letter * size, "endpoints.primary"), "trace")
     assert details.startswith("endpoints.primary: ")
     assert on_the_wire(details, metadata) < METADATA_BYTES
     details.encode()
@@ -46,7 +70,7 @@ def test_the_field_is_kept_before_the_message(letter: str, size: int) -> None:
 
 
 def test_a_short_error_is_not_touched() -> None:
-    details, metadata = trailers(RateLimited("wait", "model", 3))
+    details, metadata = trailers(RateLimited("wait", "model", 3), "trace")
     assert details == "model: wait"
     assert dict(metadata)["retry-after"] == "3"
 
@@ -55,5 +79,6 @@ def test_a_short_error_is_not_touched() -> None:
     "error", [InvalidArgument("x" * 1_000_000, "y" * 1_000_000), InvalidArgument("\ud800")]
 )
 def test_no_text_comes_back_whole_over_http(error: VoyagerError) -> None:
-    assert len(rest_body(error)) < 10_000
-    assert len(openai_body(error)) < 10_000
+    error.causes = ("x" * 1_000_000, "\ud800")
+    assert len(rest_body(error, "\ud800")) < 10_000
+    assert len(openai_body(error, "\ud800")) < 10_000

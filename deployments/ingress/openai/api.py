@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,8 +16,9 @@ from deployments.ingress.asgi import (
     send_block,
     start_events,
 )
-from deployments.ingress.openai.decode import decode, user_of
-from deployments.ingress.status import openai_body
+from deployments.ingress.context import told_by_openai
+from deployments.ingress.openai.decode import decode
+from deployments.ingress.status import openai_body, trace_header
 from deployments.lanes.sse import DONE, frame
 from deployments.request.pipeline import Pipeline
 from voyager_llm.domain.completion import Account
@@ -45,20 +45,22 @@ class OpenAIApi:
         self, request: HttpRequest, operation: Operation, ctx: RequestContext, send: Send
     ) -> None:
         decoded = decode(request, operation)
-        if not ctx.session:
-            ctx = replace(ctx, session=user_of(decoded.body))
+        ctx = told_by_openai(ctx, decoded.body)
         if not decoded.stream:
             completion = await self._pipeline.complete(ctx, decoded)
             await respond(send, 200, completion.body, _headers(ctx, completion.account))
             return
         async with await self._pipeline.open(ctx, decoded) as exchange:
-            await start_events(send, [_trace(ctx), (b"x-voyager-model", exchange.model.encode())])
+            named = [trace_header(ctx.trace.id), (b"x-voyager-model", exchange.model.encode())]
+            await start_events(send, named)
             try:
                 async for block in exchange:
                     await send_block(send, block)
                 await send_block(send, DONE)
             except VoyagerError as error:
-                await send_block(send, frame(openai_body(error)))
+                # What its attempts showed is known once it is closed.
+                await exchange.aclose()
+                await send_block(send, frame(openai_body(error, ctx.trace.id)))
             await end_events(send)
 
     def list_models(self) -> bytes:
@@ -86,14 +88,10 @@ def _entry(name: str, owner: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": owner}
 
 
-def _trace(ctx: RequestContext) -> Header:
-    return b"x-voyager-trace-id", ctx.trace.id.encode("latin-1", "replace")
-
-
 def _headers(ctx: RequestContext, account: Account) -> list[Header]:
     return [
         (b"x-voyager-model", account.model.encode()),
         (b"x-voyager-attempts", str(len(account.attempts)).encode()),
         (b"x-voyager-cost", format(account.cost, "f").encode()),
-        _trace(ctx),
+        trace_header(ctx.trace.id),
     ]

@@ -73,12 +73,6 @@ def prompt_call(model: str, variables: object) -> PromptCall:
     return PromptCall(name, version, cast("dict[str, Any]", variables))
 
 
-def user_of(body: Mapping[str, Any]) -> str:
-    """OpenAI's ``user``: whose requests belong together, where no session is named."""
-    user = body.get("user")
-    return user if isinstance(user, str) else ""
-
-
 def read_object(body: bytes, most_values: int = _MAX_VALUES) -> dict[str, Any]:
     """A JSON object. Raises `InvalidArgument` for anything else, invalid UTF-8, too deep nesting, and one of
     more values than ``most_values``."""

@@ -29,10 +29,12 @@ from deployments.ingress.asgi import (
     send_block,
     start_events,
 )
+from deployments.ingress.context import told_by
+from deployments.ingress.failing import fail
 from deployments.ingress.openai.decode import read_object
 from deployments.ingress.rpc.definitions import Handler
 from deployments.ingress.rpc.service import RPCS
-from deployments.ingress.status import rest_body
+from deployments.ingress.status import rest_body, trace_header
 from deployments.lanes.sse import frame
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import InvalidArgument, NotFound, VoyagerError
@@ -64,14 +66,21 @@ class Transcoder:
         self._bindings = [_binding(rpc, handlers[rpc.name]) for rpc in RPCS]
 
     async def serve(self, request: HttpRequest, ctx: RequestContext, send: Send) -> None:
-        """Answer one request. Raises any `VoyagerError` before the answer has begun."""
+        """Answer one request. Raises any `VoyagerError` before the message is read."""
         binding, captured = self._find(request)
         message = _message(binding, request, captured)
+        ctx = told_by(ctx, message)
+        trace_id = ctx.trace.id
         result: Any = binding.handler(message, ctx)
+        try:
+            first = await (anext(result) if binding.streams else result)
+        except Exception as error:
+            await fail(send, error, trace_id, rest_body)
+            return
         if binding.streams:
-            await _stream(result, send)
+            await _stream(first, result, trace_id, send)
         else:
-            await respond(send, binding.success, _json(await result))
+            await respond(send, binding.success, _json(first), [trace_header(trace_id)])
 
     def _find(self, request: HttpRequest) -> tuple[_Binding, Mapping[str, str]]:
         allowed: set[str] = set()
@@ -145,14 +154,13 @@ def _json(message: Message) -> bytes:
     return orjson.dumps(fields)
 
 
-async def _stream(messages: AsyncGenerator[Message], send: Send) -> None:
-    async with aclosing(messages) as stream:
-        first = await anext(stream)
-        await start_events(send)
+async def _stream(first: Message, rest: AsyncGenerator[Message], trace_id: str, send: Send) -> None:
+    async with aclosing(rest) as stream:
+        await start_events(send, [trace_header(trace_id)])
         await send_block(send, frame(_json(first)))
         try:
             async for message in stream:
                 await send_block(send, frame(_json(message)))
         except VoyagerError as error:
-            await send_block(send, b"event: error\n" + frame(rest_body(error)))
+            await send_block(send, b"event: error\n" + frame(rest_body(error, trace_id)))
         await end_events(send)

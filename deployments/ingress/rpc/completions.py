@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -22,7 +21,6 @@ from voyager_llm.v1 import evaluations_pb2
 
 # What the message has fields of its own for, or has one answer for.
 _OURS = REQUESTED | {"model", "n"}
-_MAX_TRACE_ID = 128
 
 
 class CompletionRpcs:
@@ -38,7 +36,6 @@ class CompletionRpcs:
     async def generate(
         self, request: pb.GenerateCompletionRequest, ctx: RequestContext
     ) -> pb.GenerateCompletionResponse:
-        ctx = _named(ctx, request)
         decoded = decode(request, stream=False)
         with calling(_fields(request)):
             completion = await self._pipeline.complete(ctx, decoded)
@@ -57,7 +54,6 @@ class CompletionRpcs:
     ) -> AsyncGenerator[pb.StreamCompletionResponse]:
         """Raises before the first message while another endpoint may still be tried, and whatever
         ends the stream early after it."""
-        ctx = _named(ctx, request)
         finish = ""
         splitter = EventSplitter()
         decoded = decode(request, stream=True)
@@ -72,20 +68,6 @@ class CompletionRpcs:
                         yield pb.StreamCompletionResponse(delta=delta)
         account = exchange.account
         yield pb.StreamCompletionResponse(metadata=_metadata(ctx, account, finish), usage=_usage(account))
-
-
-def _named(ctx: RequestContext, request: pb.GenerateCompletionRequest) -> RequestContext:
-    """The context with what the message itself says: it wins over the call's metadata."""
-    if len(request.trace_id) > _MAX_TRACE_ID or not request.trace_id.isprintable():
-        raise InvalidArgument(f"must be at most {_MAX_TRACE_ID} printable characters", "trace_id")
-    if not request.trace_id and not request.metadata:
-        return ctx
-    return replace(
-        ctx,
-        trace=replace(ctx.trace, id=request.trace_id or ctx.trace.id),
-        session=request.metadata.get("session_id", ctx.session),
-        tags=dict(request.metadata),
-    )
 
 
 def _fields(request: pb.GenerateCompletionRequest) -> Mapping[str, str]:

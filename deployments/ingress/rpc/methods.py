@@ -1,14 +1,12 @@
 """The gRPC side of the service: metadata in, status out. Base class of the ingress deployment.
 
 Serve calls the method of the deployment's class that has the RPC's name, so one is attached for each RPC of
-the service (`attach`, at the end). Errors are set on the context instead of raised: Serve would log a stack
-trace for each.
+the service (`attach`, at the end).
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -19,13 +17,10 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from ray.serve.grpc_util import RayServegRPCContext
 
-from deployments.ingress.context import context_of
-from deployments.ingress.identity import Authenticator, texts
+from deployments.ingress.identity import Authenticator
+from deployments.ingress.rpc.calls import GrpcCall
 from deployments.ingress.rpc.definitions import Handler
 from deployments.ingress.rpc.service import RPCS
-from deployments.ingress.status import grpc_code, trailers
-from voyager_llm.domain.request import RequestContext
-from voyager_llm.errors import public
 
 Context = RayServegRPCContext
 
@@ -42,15 +37,6 @@ class GrpcMethods:
     def ready(self) -> bool:
         """Whether requests can be answered."""
         raise NotImplementedError
-
-    async def context(self, call: Context) -> RequestContext:
-        """Who calls, and until when. Raises `Unauthenticated`, `InvalidArgument`."""
-        arrived = time.monotonic()
-        metadata = texts(call.invocation_metadata())
-        principal = await self.authenticator.identify(
-            metadata.get("authorization", ""), metadata.get("x-voyager-user", "")
-        )
-        return context_of(lambda name: metadata.get(name, ""), principal, arrived)
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, grpc_context: Context
@@ -82,21 +68,27 @@ def attach(rpc: MethodDescriptor) -> None:
     empty = message_factory.GetMessageClass(rpc.output_type)
 
     async def whole(self: GrpcMethods, request: Message, grpc_context: Context) -> Message:
+        call = GrpcCall(grpc_context)
         try:
-            answer: Any = self.handlers[rpc.name](request, await self.context(grpc_context))
-            return await answer
+            answer: Any = self.handlers[rpc.name](request, await call.context(self.authenticator, request))
+            message: Message = await answer
         except Exception as error:
-            _fail(grpc_context, error)
+            call.failed(error)
             return empty()
+        call.succeeded()
+        return message
 
     async def streamed(self: GrpcMethods, request: Message, grpc_context: Context) -> AsyncGenerator[Message]:
+        call = GrpcCall(grpc_context)
         try:
-            answer: Any = self.handlers[rpc.name](request, await self.context(grpc_context))
+            answer: Any = self.handlers[rpc.name](request, await call.context(self.authenticator, request))
             async with aclosing(answer) as messages:
                 async for message in messages:
                     yield message
         except Exception as error:
-            _fail(grpc_context, error)
+            call.failed(error)
+        else:
+            call.succeeded()
 
     method = streamed if rpc.server_streaming else whole
     method.__name__ = rpc.name
@@ -105,11 +97,3 @@ def attach(rpc: MethodDescriptor) -> None:
 
 for _rpc in RPCS:
     attach(_rpc)
-
-
-def _fail(context: Context, error: Exception) -> None:
-    fault = public(error)
-    details, metadata = trailers(fault)
-    context.set_code(grpc_code(fault))
-    context.set_details(details)
-    context.set_trailing_metadata(metadata)

@@ -1,0 +1,24 @@
+"""How an HTTP request ends that failed before its answer began. For `http.py`, `rest/transcoder.py`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from deployments.ingress.asgi import Header, Send, respond
+from deployments.ingress.status import retry_headers, trace_header
+from voyager_llm.errors import VoyagerError, public, rendering
+
+log = logging.getLogger(__name__)
+
+# Renders an error for the trace that it is part of.
+Body = Callable[[VoyagerError, str], bytes]
+
+
+async def fail(send: Send, error: Exception, trace_id: str, body: Body, more: Iterable[Header] = ()) -> None:
+    """Answer with the error; one that is no error of ours is logged, and answered as `Internal`."""
+    fault = public(error)
+    if fault is not error:
+        log.error("a request failed (trace %s)", trace_id, exc_info=error)
+    headers = [trace_header(trace_id), *retry_headers(fault), *more]
+    await respond(send, rendering(fault).http, body(fault, trace_id), headers)
