@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from deployments.request.demand import Demand
 from voyager_llm.clock import Clock
 from voyager_llm.domain.completion import Usage
-from voyager_llm.domain.quota import LEASE_SECONDS, WINDOW_SECONDS, Grant
+from voyager_llm.domain.quota import LEASE_SECONDS, WINDOW_SECONDS, Grant, Lease, Standing
 from voyager_llm.errors import RateLimited, Unavailable
 from voyager_llm.ports import LeaseSource
 from voyager_llm.snapshot import CompiledModel, RuntimeConfig
@@ -48,7 +48,7 @@ class Reservation:
 class _Slice:
     """What is left of a lease."""
 
-    __slots__ = ("expires", "granted", "refill", "requests", "reserved", "tokens", "waiting")
+    __slots__ = ("expires", "granted", "last", "refill", "requests", "reserved", "tokens", "waiting")
 
     def __init__(self) -> None:
         self.requests = 0
@@ -58,7 +58,8 @@ class _Slice:
         self.reserved = 0
         # Requests that wait for the next lease.
         self.waiting = 0
-        self.refill: asyncio.Task[float] | None = None
+        self.refill: asyncio.Task[Lease] | None = None
+        self.last = Lease(0, 0)
         # (time, requests, tokens) of each lease that still counts; the limit bounds how many there are.
         self.granted: deque[tuple[float, int, int]] = deque()
 
@@ -84,6 +85,24 @@ class Quotas:
             for name, held in self._slices.items()
         }
 
+    def standing(self, model: CompiledModel) -> Mapping[str, Standing]:
+        """The limits of a model, "requests" and "tokens", as far as this replica knows: since its last lease
+        others may have spent too."""
+        held = self._slices.get(model.name)
+        if held is None:
+            return {}
+        now = self._clock()
+        reset_s = max(0.0, held.granted[-1][0] + WINDOW_SECONDS - now) if held.granted else 0.0
+        left = {
+            "requests": (model.requests_per_minute, held.requests + held.last.free_requests),
+            "tokens": (model.tokens_per_minute, held.tokens + held.last.free_tokens),
+        }
+        return {
+            name: Standing(limit, min(limit, max(0, remaining)), reset_s)
+            for name, (limit, remaining) in left.items()
+            if limit
+        }
+
     def at_once(self, model: CompiledModel, demand: Demand) -> Reservation | None:
         """Hold one request and its expected tokens out of the slice at hand. None: it has too little left."""
         tokens = _expected(model, demand)
@@ -98,9 +117,11 @@ class Quotas:
         held = self._slices.setdefault(model.name, _Slice())
         # Ends: every lease lets at least one waiting request through, or says how long to wait.
         while not self._spend(held, model, tokens):
-            wait = await self._refill(held, model, tokens)
-            if wait > 0:
-                raise RateLimited(f"the rate limit of model {model.name} is reached", "", wait)
+            lease = await self._refill(held, model, tokens)
+            if lease.spent:
+                limit = model.requests_per_minute if lease.spent == "requests" else model.tokens_per_minute
+                message = f"model {model.name} takes {limit} {lease.spent} a minute, and they are spent"
+                raise RateLimited(message, "", lease.retry_after_s)
         return Reservation(held, tokens)
 
     def reserved(self) -> int:
@@ -119,8 +140,8 @@ class Quotas:
         held.tokens -= tokens
         return True
 
-    async def _refill(self, held: _Slice, model: CompiledModel, tokens: int) -> float:
-        """Lease another slice; requests that wait for one share it. Seconds to wait, or 0."""
+    async def _refill(self, held: _Slice, model: CompiledModel, tokens: int) -> Lease:
+        """Lease another slice; requests that wait for one share it."""
         if held.refill is None:
             held.refill = asyncio.create_task(self._lease(held, model, tokens))
             # All who wait may be gone by the time that it fails.
@@ -131,7 +152,7 @@ class Quotas:
         finally:
             held.waiting -= 1
 
-    async def _lease(self, held: _Slice, model: CompiledModel, tokens: int) -> float:
+    async def _lease(self, held: _Slice, model: CompiledModel, tokens: int) -> Lease:
         try:
             missing = max(0, tokens - held.tokens)
             # Those that come in the same turn of the loop share the lease.
@@ -145,14 +166,16 @@ class Quotas:
         held.requests = max(0, held.requests) + lease.requests
         held.tokens += lease.tokens
         now = self._clock()
+        held.last = lease
         held.expires = now + LEASE_SECONDS
         while held.granted and held.granted[0][0] <= now - WINDOW_SECONDS:
             held.granted.popleft()
         if lease.requests or lease.tokens:
             held.granted.append((now, lease.requests, lease.tokens))
-        return lease.retry_after_s
+        return lease
 
 
+<<<<<<< HEAD
 def _expected(model: CompiledModel, demand: Demand) -> int:
     """Tokens to reserve; 0 where the model has no limit of them."""
     if not model.tokens_per_minute:
@@ -162,5 +185,8 @@ def _expected(model: CompiledModel, demand: Demand) -> int:
 
 
 def _retrieved(task: asyncio.Task[float]) -> None:
+=======
+def _retrieved(task: asyncio.Task[Lease]) -> None:
+>>>>>>> 4d29da6 (Show a model's limits as OpenAI's headers do, and name the limit that is spent)
     if not task.cancelled():
         task.exception()

@@ -196,3 +196,44 @@ async def test_headers_that_do_not_fit_are_refused_by_name(
     assert answer.status_code == 400
     named = answer.json()["error"]["param"] if path.startswith("/v1") else violation(answer)
     assert named == header[0]
+
+
+async def test_a_limit_says_what_is_left(local: LocalService, provider: FakeProvider) -> None:
+    limits = {"requests_per_minute": 3, "tokens_per_minute": 6000}
+    await local.model("m", provider.profile("limited"), rate_limits=limits)
+    left: list[int] = []
+    for _ in range(3):
+        answer = await local.chat("m", max_tokens=5)
+        assert answer.status_code == 200
+        assert answer.headers["x-ratelimit-limit-requests"] == "3"
+        assert answer.headers["x-ratelimit-limit-tokens"] == "6000"
+        assert 0 < int(answer.headers["x-ratelimit-remaining-tokens"]) < 6000
+        assert 55 < float(answer.headers["x-ratelimit-reset-requests"].removesuffix("s")) < 63
+        left.append(int(answer.headers["x-ratelimit-remaining-requests"]))
+    assert left == [2, 1, 0]
+    refused = await local.chat("m")
+    assert refused.status_code == 429
+    assert refused.json()["error"]["message"] == "model m takes 3 requests a minute, and they are spent"
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    assert 55 < int(refused.headers["retry-after"]) < 64
+    assert refused.headers[TRACE] == refused.json()["error"]["trace_id"]
+
+
+async def test_a_limit_of_tokens_is_named_as_one(local: LocalService, provider: FakeProvider) -> None:
+    await local.model("m", provider.profile("tokens"), rate_limits={"tokens_per_minute": 100})
+    answer = await local.chat("m", max_tokens=90, stream=True)
+    assert answer.headers["x-ratelimit-limit-tokens"] == "100"
+    assert "x-ratelimit-limit-requests" not in answer.headers
+    refused = await local.http.post(
+        "/api/v1/models/m/completions", json={"prompt": "x", "parameters": {"max_tokens": "95"}}
+    )
+    assert (refused.status_code, refused.json()["message"]) == (
+        429,
+        "model m takes 100 tokens a minute, and they are spent",
+    )
+
+
+async def test_a_model_without_limits_names_none(local: LocalService, provider: FakeProvider) -> None:
+    await local.model("m", provider.profile("unlimited"))
+    answer = await local.chat("m")
+    assert not [name for name in answer.headers if name.startswith("x-ratelimit")]

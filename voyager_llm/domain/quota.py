@@ -23,11 +23,25 @@ WINDOW_SECONDS = 60.0 + LEASE_SECONDS + _GRAIN_SECONDS
 @dataclass(frozen=True, slots=True)
 class Lease:
     """What a replica may spend in the next `LEASE_SECONDS`. Nothing granted: try again after
-    ``retry_after_s``."""
+    ``retry_after_s``; ``spent`` says which limit is reached, "requests" or "tokens"."""
 
     requests: int
     tokens: int
     retry_after_s: float = 0.0
+    spent: str = ""
+    # What is left for whoever asks next.
+    free_requests: int = 0
+    free_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A limit a minute as one replica knows it: what was left at its last lease, its own part included, and
+    the seconds until nothing of what was granted counts any more."""
+
+    limit: int
+    remaining: int
+    reset_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +115,27 @@ class ModelQuota:
         A request that alone exceeds the limit of tokens is granted the whole limit once it is free,
         for else it could never run."""
         tokens = min(tokens, self.tokens.limit) if self.tokens.limit else 0
-        wait = 0.0
+        waits = {"requests": 0.0, "tokens": 0.0}
         if self.requests.limit and self.requests.free(now) < 1:
-            wait = self.requests.wait(now, 1)
+            waits["requests"] = self.requests.wait(now, 1)
         if self.tokens.limit and self.tokens.free(now) < tokens:
-            wait = max(wait, self.tokens.wait(now, tokens))
-        if wait > 0:
-            return Lease(0, 0, wait)
-        granted_requests = _slice(self.requests, now, requests)
-        granted_tokens = _slice(self.tokens, now, tokens)
-        self.requests.take(now, granted_requests)
-        self.tokens.take(now, granted_tokens)
-        return Lease(granted_requests, granted_tokens)
+            waits["tokens"] = self.tokens.wait(now, tokens)
+        spent = max(waits, key=lambda name: waits[name])
+        granted_requests = granted_tokens = 0
+        if not waits[spent]:
+            spent = ""
+            granted_requests = _slice(self.requests, now, requests)
+            granted_tokens = _slice(self.tokens, now, tokens)
+            self.requests.take(now, granted_requests)
+            self.tokens.take(now, granted_tokens)
+        return Lease(
+            granted_requests,
+            granted_tokens,
+            waits.get(spent, 0.0),
+            spent,
+            self.requests.free(now),
+            self.tokens.free(now),
+        )
 
 
 def _slice(window: SlidingWindow, now: float, asked: int) -> int:

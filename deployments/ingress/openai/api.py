@@ -17,14 +17,17 @@ from deployments.ingress.asgi import (
     start_events,
 )
 from deployments.ingress.context import told_by_openai
+from deployments.ingress.failing import fail
 from deployments.ingress.openai.decode import decode
 from deployments.ingress.status import openai_body, trace_header
 from deployments.lanes.sse import DONE, frame
+from deployments.request.exchange import Exchange
 from deployments.request.pipeline import Pipeline
+from deployments.request.quotas import Quotas
 from voyager_llm.domain.completion import Account
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.request import RequestContext
-from voyager_llm.errors import NotFound, VoyagerError
+from voyager_llm.errors import NotFound, RateLimited, VoyagerError
 from voyager_llm.snapshot import SnapshotCell
 
 OPERATIONS = {
@@ -37,22 +40,33 @@ OPERATIONS = {
 class OpenAIApi:
     """Answers OpenAI's requests through the pipeline."""
 
-    def __init__(self, pipeline: Pipeline, snapshots: SnapshotCell) -> None:
+    def __init__(self, pipeline: Pipeline, snapshots: SnapshotCell, quotas: Quotas) -> None:
         self._pipeline = pipeline
         self._snapshots = snapshots
+        self._quotas = quotas
 
     async def complete(
         self, request: HttpRequest, operation: Operation, ctx: RequestContext, send: Send
     ) -> None:
         decoded = decode(request, operation)
         ctx = told_by_openai(ctx, decoded.body)
-        if not decoded.stream:
-            completion = await self._pipeline.complete(ctx, decoded)
-            await respond(send, 200, completion.body, _headers(ctx, completion.account))
+        try:
+            exchange = await self._pipeline.open(ctx, decoded)
+        except RateLimited as error:
+            await fail(send, error, ctx.trace.id, openai_body, self._limits(decoded.destination))
             return
-        async with await self._pipeline.open(ctx, decoded) as exchange:
+        if decoded.stream:
+            await self._stream(exchange, ctx, send)
+            return
+        async with exchange:
+            completion = await exchange.read()
+        limits = self._limits(completion.account.model)
+        await respond(send, 200, completion.body, _headers(ctx, completion.account) + limits)
+
+    async def _stream(self, exchange: Exchange, ctx: RequestContext, send: Send) -> None:
+        async with exchange:
             named = [trace_header(ctx.trace.id), (b"x-voyager-model", exchange.model.encode())]
-            await start_events(send, named)
+            await start_events(send, named + self._limits(exchange.model))
             try:
                 async for block in exchange:
                     await send_block(send, block)
@@ -62,6 +76,19 @@ class OpenAIApi:
                 await exchange.aclose()
                 await send_block(send, frame(openai_body(error, ctx.trace.id)))
             await end_events(send)
+
+    def _limits(self, name: str) -> list[Header]:
+        """OpenAI's ``x-ratelimit-*`` of a model that has limits."""
+        model = self._snapshots.current.models.get(name)
+        lines: list[Header] = []
+        if model is not None:
+            for what, standing in self._quotas.standing(model).items():
+                lines += [
+                    (f"x-ratelimit-limit-{what}".encode(), str(standing.limit).encode()),
+                    (f"x-ratelimit-remaining-{what}".encode(), str(standing.remaining).encode()),
+                    (f"x-ratelimit-reset-{what}".encode(), f"{standing.reset_s:.3g}s".encode()),
+                ]
+        return lines
 
     def list_models(self) -> bytes:
         """Models, routes and prompts: whatever `model` may name."""
