@@ -78,6 +78,8 @@ def _defaults(section: str, limits: Settings) -> str:
     # With `abortonclose`, HAProxy 2.8 turns in a loop when a client leaves whose body it was to splice, and
     # never tells the server. Splicing of answers saves nothing on chunks as small as tokens.
     section = _edit(section, r" *option splice-re(quest|sponse)\n", "", times=2)
+    # Serve makes 500 of what HAProxy answers where no replica does. Clients come again after 503.
+    section = _edit(section, r" *errorfile 50[234] .*\n", "", times=3)
     # Between two bytes of a body, or of an answer that the client is to take; it does not run while the
     # client waits for the answer. The service says first, in words, that a body stopped.
     silence = limits.client_timeout_s + _GRACE_SECONDS
@@ -109,13 +111,15 @@ _TOO_MANY_GRPC = (
 
 # A body that fits a buffer is waited for here, where it holds no place of the service's. Serve is told not to
 # watch for disconnects: that costs two tasks a request, and our ingress watches where a request takes long.
-# Serve reads these headers as UTF-8 and fails where they are none, before our ingress sees the request.
+# Serve reads these headers as UTF-8 and fails where they are none, before our ingress sees the request. What
+# HAProxy answers itself where no replica does, says when to come again, as the service does.
 _HTTP_RULES = """\
     http-request deny deny_status 400 if {{ req.fhdr(x-request-id) -m reg [^\\ -~] }}
     http-request deny deny_status 400 if {{ req.fhdr(x-session-id) -m reg [^\\ -~] }}
     http-request del-header ^serve[_-]multiplexed[_-]model[_-]id$ -m reg
     http-request wait-for-body time {head}
     http-request set-header x-request-disconnect-disabled ?1
+    http-after-response set-header retry-after 1 if {{ status 503 }} !{{ res.fhdr(retry-after) -m found }}
 """
 # Reflection is a conversation: its body ends when the client has asked all it wants to.
 _GRPC_RULES = """\

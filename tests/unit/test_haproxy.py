@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from ray.serve._private.common import RequestProtocol
 from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
@@ -99,6 +101,31 @@ def test_before_there_are_replicas_clients_are_asked_to_come_again(tmp_path: Pat
     text = amended(generate(tmp_path, replicas=False), Settings(), 20_000)
     assert "status 404" not in text
     assert "grpc-status 5 " not in text
+
+
+def test_where_no_replica_answers_haproxy_says_when_to_come_again(generated: str, tmp_path: Path) -> None:
+    path = tmp_path / "amended.cfg"
+    text = amended(generated, Settings(), 20_000)
+    path.write_text(text)
+    port = re.search(r"(?m)^frontend http_frontend\n(?: +.*\n)*? +bind 127.0.0.1:(\d+)", text)
+    assert port is not None
+    with subprocess.Popen([get_haproxy_binary(), "-db", "-f", path], stderr=subprocess.DEVNULL) as running:
+        try:
+            answer = asked(f"http://127.0.0.1:{port[1]}/v1/models")
+        finally:
+            running.terminate()
+    assert (answer.status_code, answer.headers.get("retry-after")) == (503, "1"), answer.text
+
+
+def asked(url: str) -> httpx.Response:
+    """What is answered, once something listens."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return httpx.get(url, timeout=10)
+        except httpx.ConnectError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_the_supervisor_starts_it_again_without_what_was_before() -> None:
