@@ -165,7 +165,7 @@ _STATUS: Schema = {
         "message": {"type": "string"},
         "details": {
             "type": "array",
-            "description": "google.rpc.ErrorInfo, BadRequest and RetryInfo.",
+            "description": "google.rpc.ErrorInfo, BadRequest, RetryInfo and RequestInfo.",
             "items": {"type": "object", "additionalProperties": True},
         },
     },

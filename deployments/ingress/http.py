@@ -1,6 +1,6 @@
 """The HTTP ingress: one ASGI application over the pipeline and the service.
 
-Reading order: `HttpIngress.__call__` → `_dispatch` → the codec of the path. Who calls is known from the
+Reading order: `HttpIngress.__call__` → `_answer` → the codec of the path. Who calls is known from the
 headers before the body is read: strangers cannot make us wait for one. Used by `model_router.py`.
 """
 
@@ -88,41 +88,40 @@ class HttpIngress:
             arrived = time.monotonic()
             request = await read_request(scope, lines, receive, self._limits)
             ctx = context_of(said, principal, trace, arrived)
-            await self._dispatch(request, ctx, receive, send)
+            await self._watched(request, ctx, receive, send)
         except Exception as error:
             body = rest_body if scope["path"].startswith("/api/") else openai_body
             unread = isinstance(error, _UNREAD) and has_body(lines)
             await fail(send, error, trace.id, body, _CLOSE if unread else ())
 
-    async def _dispatch(
-        self, request: HttpRequest, ctx: RequestContext, receive: Receive, send: Send
-    ) -> None:
+    async def _watched(self, request: HttpRequest, ctx: RequestContext, receive: Receive, send: Send) -> None:
         watch = DisconnectWatch(receive)
         try:
-            await self._answer(request, request.path, ctx, send)
+            await self._answer(request, ctx, send)
         finally:
             watch.stop()
 
-    async def _answer(self, request: HttpRequest, path: str, ctx: RequestContext, send: Send) -> None:
+    async def _answer(self, request: HttpRequest, ctx: RequestContext, send: Send) -> None:
+        path = request.path
         operation = OPERATIONS.get(path)
         if operation is not None and request.method == "POST":
             await self._openai.complete(request, operation, ctx, send)
         elif path.startswith("/api/"):
             await self._rest.serve(request, ctx, send)
         elif request.method == "GET":
-            body, kind = await self._document(request, path)
+            body, kind = await self._document(path, request.query)
             await respond(send, 200, body, [trace_header(ctx.trace.id)], kind)
         else:
             raise NotFound(f"no such path; see /docs ({path[:200]})")
 
-    async def _document(self, request: HttpRequest, path: str) -> tuple[bytes, Header]:
+    async def _document(self, path: str, query: str) -> tuple[bytes, Header]:
         """What there is to read, and of which type."""
         if path == "/v1/models":
             return self._openai.list_models(), JSON
         if path.startswith("/v1/models/"):
             return self._openai.get_model(path), JSON
         if path == "/metrics":
-            return await self._metrics(_of_every_replica(request.query)), _TEXT
+            return await self._metrics(_of_every_replica(query)), _TEXT
         if path == "/statusz":
             return await self._reports(), JSON
         if path == "/openapi.json":

@@ -27,7 +27,6 @@ from voyager_llm.errors import InvalidArgument, VoyagerError, public
 log = logging.getLogger(__name__)
 
 ServicerContext = grpc.aio.ServicerContext[Any, Any]
-Metadata = Any
 
 
 @dataclass(frozen=True, slots=True)
