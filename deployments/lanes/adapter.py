@@ -19,7 +19,7 @@ from litellm.types.utils import ModelResponse
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.dialects import Dialect, NoLog, Outgoing, dialect
 from deployments.lanes.faults import error_in_success, fault, policy_refused
-from deployments.lanes.media import refuse_addresses
+from deployments.lanes.media import restrict_messages
 from deployments.lanes.sse import EventSplitter, frame
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from deployments.lanes.wire import interrupted
@@ -99,7 +99,7 @@ class AdapterLane:
 
 def _outgoing(spoken: Dialect, call: Call, key: str) -> Outgoing:
     body = cast("dict[str, Any]", orjson.loads(call.body))
-    refuse_addresses(body)
+    restrict_messages(body)
     endpoint = call.endpoint
     try:
         request = spoken.outgoing(endpoint.model_name, endpoint.base_url, key, body, call.stream)

@@ -22,6 +22,7 @@ from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
 from litellm.types.utils import LlmProviders
 from litellm.utils import ProviderConfigManager
 
+from deployments.lanes.seclusion import secluded
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.errors import UpstreamMisconfigured
@@ -79,6 +80,10 @@ class Dialect:
 
     def outgoing(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
         """Translate an OpenAI body. May raise any of LiteLLM's exceptions."""
+        with secluded():
+            return self._translated(model, base, key, body, stream)
+
+    def _translated(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
         messages = body.pop("messages")
         parameters = self._parameters(model, body)
         headers = self._config.validate_environment(
@@ -111,7 +116,8 @@ class Dialect:
         return False
 
     def transform_response(self, **arguments: Any) -> Any:
-        return self._config.transform_response(**arguments)
+        with secluded():
+            return self._config.transform_response(**arguments)
 
     def _parameters(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
         """OpenAI's parameters as the provider's; those that it lacks are dropped, and the provider's own
@@ -148,7 +154,7 @@ class GeminiDialect(Dialect):
         feedback = document.get("promptFeedback") or {}
         return bool(feedback.get("blockReason")) and not document.get("candidates")
 
-    def outgoing(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
+    def _translated(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
         messages = body.pop("messages")
         parameters = self._parameters(model, body)
         translated = gemini_body(

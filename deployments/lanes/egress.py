@@ -22,6 +22,7 @@ from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 from deployments.lanes.faults import REDIRECTED, fault
 from deployments.lanes.said import MOST_BYTES
+from deployments.lanes.seclusion import secluded
 from deployments.lanes.upstream import CONNECT_ERRORS, client_fault
 from voyager_llm.domain.providers import reaches
 from voyager_llm.errors import UpstreamInvalid, UpstreamMisconfigured
@@ -45,17 +46,16 @@ class Grant:
 
 # Where LiteLLM gives a request no time of its own; the call's deadline holds besides.
 _SECONDS = 600.0
+_BLOCKING_SECONDS = 20.0
 
 _NOTHING = Grant((), aiohttp.ClientSession)
 # Of the call that runs. A context variable, since LiteLLM keeps its clients for all calls.
 _GRANT: ContextVar[Grant] = ContextVar("voyager_egress", default=_NOTHING)
 
 
-def grant(hosts: tuple[str, ...], session: Callable[[], aiohttp.ClientSession]) -> Grant:
-    """Let the running task reach ``hosts``, through ``session``. Until it ends, or is granted others."""
-    granted = Grant(hosts, session)
+def give(granted: Grant) -> None:
+    """Let what runs in this context reach what is granted."""
     _GRANT.set(granted)
-    return granted
 
 
 class _Guard(httpx.AsyncBaseTransport):
@@ -64,7 +64,8 @@ class _Guard(httpx.AsyncBaseTransport):
         granted.use(request.url)
         transport: Any = LiteLLMAiohttpTransport(client=granted.session, owns_session=False)
         try:
-            response = await transport.handle_async_request(request)
+            with secluded(False):
+                response = await transport.handle_async_request(request)
         except httpx.TransportError as error:
             if isinstance(error.__cause__, CONNECT_ERRORS):
                 raise client_fault(error.__cause__, _SECONDS) from error
@@ -89,7 +90,7 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 class _BlockingGuard(httpx.HTTPTransport):
-    """For the exchange of a key for a token, which LiteLLM makes without awaiting it."""
+    """For clients that block their thread: ours, and those that LiteLLM should not use (`seclusion.py`)."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         _GRANT.get().use(request.url)
@@ -98,6 +99,12 @@ class _BlockingGuard(httpx.HTTPTransport):
             response.close()
             raise UpstreamInvalid(REDIRECTED)
         return response
+
+
+def blocking_client(hosts: tuple[str, ...]) -> httpx.Client:
+    """A client for a thread of its own, which may wait: to ``hosts`` alone."""
+    _GRANT.set(Grant(hosts, aiohttp.ClientSession))
+    return httpx.Client(transport=_BlockingGuard(trust_env=False), timeout=_BLOCKING_SECONDS)
 
 
 def install() -> None:
@@ -114,7 +121,7 @@ def install() -> None:
         if isinstance(found, AsyncHTTPHandler):
             found.client = httpx.AsyncClient(transport=_Guard(), timeout=_SECONDS)
         elif isinstance(found, HTTPHandler):
-            found.client = httpx.Client(transport=untyped.sync_transport, timeout=_SECONDS)
+            found.client = httpx.Client(transport=untyped.sync_transport, timeout=_BLOCKING_SECONDS)
 
 
 def _guarded(*_: Any, **__: Any) -> _Guard:

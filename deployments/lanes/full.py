@@ -4,9 +4,11 @@ Vertex's credentials). Also carries what the adapter lane cannot. Used by `calle
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator
-from typing import Any, cast
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from contextvars import copy_context
+from typing import Any, TypeVar, cast
 
 import litellm
 import orjson
@@ -14,9 +16,11 @@ from litellm import exceptions as llm
 
 from deployments.lanes import egress
 from deployments.lanes.answers import read_answer, usage_of
+from deployments.lanes.credentials import Credentials, hand_over
 from deployments.lanes.faults import judged, policy_refused
-from deployments.lanes.media import refuse_addresses
-from deployments.lanes.said import document_said
+from deployments.lanes.media import restrict_messages
+from deployments.lanes.said import Said, document_said
+from deployments.lanes.seclusion import seclude
 from deployments.lanes.sse import frame
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import interrupted
@@ -30,9 +34,11 @@ from voyager_llm.errors import (
     UpstreamMisconfigured,
     UpstreamRejected,
     UpstreamTimeout,
-    UpstreamUnavailable,
+    UpstreamUnsupported,
     VoyagerError,
 )
+
+T = TypeVar("T")
 
 litellm.suppress_debug_info = True
 litellm.drop_params = True
@@ -46,14 +52,14 @@ class FullLane:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
+        self._credentials = Credentials()
 
     async def call(self, call: Call, key: str) -> Answer:
-        arguments = _arguments(call, key)
-        granted = egress.grant(call.endpoint.hosts, self._upstream.session)
+        work = await self._prepared(call, key)
         try:
-            result: Any = await _FUNCTIONS[call.operation](**arguments)
+            result: Any = await work.run(_FUNCTIONS[call.operation](**work.arguments))
         except Exception as error:
-            raise _fault(error, granted, call) from error
+            raise self._fault(error, work, call, key) from error
         document: dict[str, Any] = result.model_dump(exclude_none=True)
         if call.operation is Operation.CHAT and _is_refusal(document):
             raise policy_refused()
@@ -67,11 +73,10 @@ class FullLane:
         usage: Usage | None = None
         began = False
         held: list[bytes] = []
-        arguments = _arguments(call, key)
-        granted = egress.grant(call.endpoint.hosts, self._upstream.session)
+        work = await self._prepared(call, key)
         try:
-            chunks: Any = await _FUNCTIONS[call.operation](**arguments)
-            async for chunk in chunks:
+            chunks: Any = await work.run(_FUNCTIONS[call.operation](**work.arguments))
+            while (chunk := await work.run(_next(chunks))) is not None:
                 document: dict[str, Any] = chunk.model_dump(exclude_none=True)
                 if found := usage_of(document):
                     usage = found
@@ -90,18 +95,69 @@ class FullLane:
             if held:
                 yield b"".join(held)
         except Exception as error:
-            fault = _fault(error, granted, call)
+            fault = self._fault(error, work, call, key)
             if not began:
                 raise fault from error
             yield StreamEnd(usage, interrupted(fault))
             return
         yield StreamEnd(usage)
 
+    async def _prepared(self, call: Call, key: str) -> _Work:
+        """LiteLLM's work for a call. Raises what `Credentials.of` raises, and `InvalidArgument`."""
+        arguments = _arguments(call, key)
+        held = await self._credentials.of(call.endpoint, key)
+        return _Work(arguments, egress.Grant(call.endpoint.hosts, self._upstream.session), held)
+
+    def _fault(self, error: Exception, work: _Work, call: Call, key: str) -> VoyagerError:
+        fault = _translated(error) if work.granted.is_used else _untried(error, call)
+        if isinstance(fault, UpstreamMisconfigured):
+            self._credentials.forget(call.endpoint, key)
+        return fault
+
+
+class _Work:
+    """LiteLLM at work for one call, in a context of its own: without look-ups, to the endpoint's hosts alone,
+    with the endpoint's credentials."""
+
+    def __init__(self, arguments: dict[str, Any], granted: egress.Grant, held: Any) -> None:
+        self.arguments = arguments
+        self.granted = granted
+        self._context = copy_context()
+        self._context.run(seclude)
+        self._context.run(egress.give, granted)
+        self._context.run(hand_over, held)
+
+    async def run(self, step: Coroutine[Any, Any, T]) -> T:
+        """Do a step. Who waits may leave at once, whatever LiteLLM makes of being cancelled."""
+        task = asyncio.create_task(step, context=self._context)
+        try:
+            await asyncio.wait({task})
+        finally:
+            if not task.done():
+                task.cancel()
+                _LEFT.add(task)
+                task.add_done_callback(_gone)
+        return task.result()
+
+
+# Steps that nobody waits for any more, until they notice: the event loop alone would not keep them.
+_LEFT: set[asyncio.Task[Any]] = set()
+
+
+def _gone(task: asyncio.Task[Any]) -> None:
+    _LEFT.discard(task)
+    if not task.cancelled():
+        task.exception()  # nobody wants to hear of it
+
+
+async def _next(chunks: Any) -> Any:
+    return await anext(chunks, None)
+
 
 def _arguments(call: Call, key: str) -> dict[str, Any]:
     """Parameters out of the body, and what says how to call out of the endpoint, which wins."""
     body = cast("dict[str, Any]", orjson.loads(call.body))
-    refuse_addresses(body)
+    restrict_messages(body)
     _refuse_remote_tools(body)
     endpoint = call.endpoint
     arguments: dict[str, Any] = {
@@ -166,19 +222,19 @@ def _has_delta(choice: dict[str, Any]) -> bool:
     return bool(choice.get("finish_reason") or any(delta.values()))
 
 
-def _fault(error: Exception, granted: egress.Grant, call: Call) -> VoyagerError:
-    """The error of a call. What fails before a request has left is the request's fault, unless this
-    machine's identity is what was missing."""
-    fault = _translated(error)
-    if granted.is_used or not isinstance(fault, (UpstreamUnavailable, UpstreamInvalid)):
-        return fault
-    if any(type(cause).__module__.startswith(_IDENTITY) for cause in _causes(error)):
-        return UpstreamMisconfigured("this machine has no identity that the provider accepts")
+def _untried(error: Exception, call: Call) -> VoyagerError:
+    """The error of a call that failed before a request left: whatever the text, it is LiteLLM's own."""
+    if ours := _ours(error):
+        return ours
+    if isinstance(error, llm.Timeout):
+        return UpstreamTimeout("the provider's client took too long")
+    if any(isinstance(cause, ImportError) for cause in _causes(error)):
+        # Of another software kit, which it wants for models that it does not know.
+        return UpstreamUnsupported("the provider's client does not know this model")
+    status = getattr(error, "status_code", None)
+    if status in (401, 403, 404):
+        return judged(status, Said(), {})
     return UpstreamRejected(f"the request cannot be translated for {call.endpoint.provider}", "messages")
-
-
-# Of the packages that look for this machine's identity.
-_IDENTITY = ("google.auth", "botocore")
 
 
 def _translated(error: Exception) -> VoyagerError:

@@ -1,7 +1,8 @@
 """Every name by which the installed LiteLLM takes an argument, read out of LiteLLM itself.
 
 Its functions' parameters, its own lists, the fields of its configuration classes, and whatever any of its
-parts reads out of a dictionary of parameters. Used by `test_parameters.py`.
+parts reads out of a dictionary of parameters; and the fields of a message that it reads. Used by
+`test_parameters.py` and `test_messages.py`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ _DICTIONARIES = frozenset(
     {"_optional_params", "extra_body", "inference_params", "kwargs", "litellm_params", "litellm_params_dict",
      "non_default_params", "optional_params", "passed_params", "special_params"}
 )  # fmt: skip
+# What it calls a message, a part of one, or a call of a tool.
+_MESSAGES = frozenset(
+    {"assistant_content_block", "assistant_message_block", "assistant_msg", "content_item", "element", "item",
+     "m", "message", "msg", "new_message", "part", "tool", "tool_call", "tool_message", "user_message"}
+)  # fmt: skip
 _READERS = frozenset({"get", "pop", "setdefault"})
 
 
@@ -43,18 +49,32 @@ def names() -> frozenset[str]:
     return frozenset(name for name in found if name)
 
 
+@cache
+def message_fields() -> frozenset[str]:
+    found: set[str] = set()
+    for folder in ("llms", "litellm_core_utils"):
+        for part in (Path(litellm.__file__).parent / folder).rglob("*.py"):
+            found |= set(_keys(ast.parse(part.read_text()), _MESSAGES))
+    return frozenset(name for name in found if name)
+
+
 def _read(tree: ast.AST) -> Iterator[str]:
+    yield from _keys(tree, _DICTIONARIES)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Config"):
+            yield from _fields(node)
+
+
+def _keys(tree: ast.AST, dictionaries: frozenset[str]) -> Iterator[str]:
+    """The keys that are read out of what goes by one of these names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            if node.func.attr in _READERS and _is_dictionary(node.func.value):
+            if node.func.attr in _READERS and _name(node.func.value) in dictionaries:
                 yield from _text(node.args[0])
-        elif isinstance(node, ast.Subscript) and _is_dictionary(node.value):
+        elif isinstance(node, ast.Subscript) and _name(node.value) in dictionaries:
             yield from _text(node.slice)
-        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            if _is_dictionary(node.comparators[0]):
-                yield from _text(node.left)
-        elif isinstance(node, ast.ClassDef) and node.name.endswith("Config"):
-            yield from _fields(node)
+        elif isinstance(node, ast.Compare) and _name(node.comparators[0]) in dictionaries:
+            yield from _text(node.left)
 
 
 def _fields(config: ast.ClassDef) -> Iterator[str]:
@@ -64,9 +84,8 @@ def _fields(config: ast.ClassDef) -> Iterator[str]:
             yield from (argument.arg for argument in (*node.args.args, *node.args.kwonlyargs))
 
 
-def _is_dictionary(node: ast.AST) -> bool:
-    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-    return name in _DICTIONARIES
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _text(node: ast.AST) -> Iterator[str]:

@@ -133,7 +133,7 @@ def test_the_machines_own_identity_goes_to_its_cloud_alone(name: str) -> None:
 
 
 async def test_without_a_grant_litellms_client_reaches_nobody(provider: FakeProvider) -> None:
-    egress.grant((), lambda: pytest.fail("nothing may be sent"))
+    egress.give(egress.Grant((), lambda: pytest.fail("nothing may be sent")))
     url = provider.profile("ungranted")
     with pytest.raises(UpstreamMisconfigured):
         await litellm.module_level_aclient.client.get(url)

@@ -13,6 +13,7 @@ import orjson
 from deployments.ingress.asgi import HttpRequest
 from voyager_llm.domain.completion import CompletionRequest, PromptCall
 from voyager_llm.domain.definition import json_value
+from voyager_llm.domain.messages import check_messages
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import check
 from voyager_llm.errors import InvalidArgument
@@ -20,8 +21,6 @@ from voyager_llm.errors import InvalidArgument
 _PROMPT = "prompt:"
 
 # Of lists whose every entry is translated for some providers: one request must not hold up the others.
-_MAX_MESSAGES = 4096
-_MAX_PARTS = 1024
 _MAX_TOOLS = 512
 _MAX_INPUTS = 2048
 _MAX_TOKEN_IDS = 300_000
@@ -112,37 +111,13 @@ def check_shape(operation: Operation, body: Mapping[str, Any], *, has_prompt: bo
 
 def _check_chat(body: Mapping[str, Any], has_prompt: bool) -> None:
     messages = body.get("messages")
-    if messages is None and has_prompt:
+    if not messages and has_prompt:
         return
-    if not isinstance(messages, list) or not (messages or has_prompt):
+    if not messages:
         raise InvalidArgument("must be a list of at least one message", "messages")
-    _check_length(cast("list[Any]", messages), _MAX_MESSAGES, "messages")
-    for i, message in enumerate(cast("list[Any]", messages)):
-        if not isinstance(message, dict) or not isinstance(cast("dict[str, Any]", message).get("role"), str):
-            raise InvalidArgument("must be an object with a role", f"messages.{i}")
-        _check_content(cast("dict[str, Any]", message), f"messages.{i}")
+    check_messages(messages)
     for name in ("tools", "functions"):
         _check_length(body.get(name) or [], _MAX_TOOLS, name)
-
-
-def _check_content(message: Mapping[str, Any], field: str) -> None:
-    """What lanes rely on; which parts a model takes, its provider says."""
-    content = message.get("content")
-    if isinstance(content, list):
-        _check_length(cast("list[Any]", content), _MAX_PARTS, f"{field}.content")
-        for i, part in enumerate(cast("list[Any]", content)):
-            kind = cast("dict[str, Any]", part).get("type") if isinstance(part, dict) else None
-            if not isinstance(kind, str):
-                raise InvalidArgument("must be an object with a type", f"{field}.content.{i}")
-            if kind == "text" and not isinstance(cast("dict[str, Any]", part).get("text"), str):
-                raise InvalidArgument("must be a string", f"{field}.content.{i}.text")
-    elif content is not None and not isinstance(content, str):
-        raise InvalidArgument("must be a string or a list of parts", f"{field}.content")
-    calls = message.get("tool_calls")
-    if calls is not None and not (
-        isinstance(calls, list) and all(isinstance(call, dict) for call in cast("list[Any]", calls))
-    ):
-        raise InvalidArgument("must be a list of objects", f"{field}.tool_calls")
 
 
 def _check_text(body: Mapping[str, Any], has_prompt: bool) -> None:

@@ -102,12 +102,13 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
         raise InvalidArgument("give prompt, messages or prompt_ref", "prompt")
     parameters = _parameters(request.parameters)
     body = {**parameters, "messages": messages}
+    further = _check(parameters)
     check_shape(Operation.CHAT, body, has_prompt=prompt is not None)
     return CompletionRequest(
         operation=Operation.CHAT,
         destination=destination,
         body=body,
-        further=_further(parameters),
+        further=further,
         prompt=prompt,
         stream=stream,
     )
@@ -128,11 +129,14 @@ def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
     return {name: _read(name, value) for name, value in given.items()}
 
 
-def _further(parameters: Mapping[str, Any]) -> frozenset[str]:
+def _check(parameters: Mapping[str, Any]) -> frozenset[str]:
+    """The names that a model must allow. Raises `InvalidArgument` naming the parameter."""
     try:
-        return check(Operation.CHAT, parameters)
+        further = check(Operation.CHAT, parameters)
+        check_shape(Operation.CHAT, parameters, has_prompt=True)
     except InvalidArgument as error:
         raise InvalidArgument(error.message, f"parameters.{error.field}") from None
+    return further
 
 
 def _read(name: str, value: str) -> Any:
