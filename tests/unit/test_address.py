@@ -16,7 +16,8 @@ GOOD = [
     "https://api.openai.com/v1", "http://127.0.0.1:8000/v1", "http://[::1]:8000", "http://localhost", "https://A.b.C",
     "http://vllm.models.svc.cluster.local:8000/v1", "http://svc.cluster.local.:80/", "http://under_score:1/v1",
     "http://10.0.0.7", "http://xn--bcher-kva.example", "http://1password.com",
-    "https://[2001:db8::1]/v1",
+    "https://[2001:db8::1]/v1", "https://[2606:4700::6810:84e5]", "https://[64:ff9b::102:304]", "http://[fd00::7]",
+    "http://100.64.0.1",
 ]  # fmt: skip
 
 METADATA = [
@@ -28,6 +29,14 @@ METADATA = [
     "http://192.0.0.192", "http://metadata.google.internal", "http://METADATA.google.internal.", "http://metadata/",
     "http://metadata.goog", "http://instance-data:80/", "http://0.0.0.0", "http://0.1.2.3", "http://[::]",
     "http://224.0.0.1", "http://255.255.255.255", "http://[ff02::1]",
+    # Amazon's of pods, Oracle's, Scaleway's, Linode's, Alibaba's by IPv6; Tencent's.
+    "http://[fd00:ec2::23]/v1/credentials", "http://[fd00:c1::a9fe:a9fe]", "http://[fd00:42::42]",
+    "http://[fd00:a9fe:a9fe::1]", "http://[fd00:100::100:200]", "http://100.88.222.5", "http://metadata.tencentyun.com",
+    "http://[64:ff9b::6464:64c8]", "http://[::ffff:100.100.100.200]",
+    # ISATAP, a network's own NAT64, and a prefix of any length within the local one.
+    "http://[fe80::5efe:a9fe:a9fe]", "http://[2001:db8::5efe:a9fe:a9fe]", "http://[2001:db8::200:5efe:a9fe:a9fe]",
+    "http://[2001:db8:122:344::a9fe:a9fe]", "http://[64:ff9b:1:a9fe:a9:fe00::]", "http://[64:ff9b:1:a9:fe:a9fe::]",
+    "http://[64:ff9b:1:0:a9:fea9:fe00:0]",
 ]  # fmt: skip
 
 OTHER_SPELLINGS = [
