@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+import html
 import re
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote
 
 from voyager_llm.errors import VoyagerError
 
@@ -21,6 +27,8 @@ _ANNOUNCED = re.compile(
 _MAX_TEXT = 300
 # Of a key, as many characters in a row give it away.
 _SHOWN_OF_KEY = 6
+_SHOWN_OF_HEX = 2 * _SHOWN_OF_KEY
+_SHOWN_OF_BASE64 = 8
 
 
 def clean(text: str) -> str:
@@ -32,16 +40,67 @@ def clean(text: str) -> str:
 
 def concealed(error: VoyagerError, key: str) -> VoyagerError:
     """The error without any part of the key with which the call was made, however the provider wrote it."""
-    message = error.message
-    for start in range(len(key) - _SHOWN_OF_KEY + 1):
-        if key[start : start + _SHOWN_OF_KEY] in message:
-            return type(error)(_without(message, key), error.field, error.retry_after_s)
-    return error
+    if not (key and error.message):
+        return error
+    fragments = _fragments(key)
+    words = error.message.split(" ")
+    shown = ["[redacted]" if fragments.are_in(word) else word for word in words]
+    return error if shown == words else type(error)(" ".join(shown), error.field, error.retry_after_s)
 
 
-def _without(message: str, key: str) -> str:
-    """``message`` with every word left out that shares more than a few characters with ``key``."""
-    parts = {key[start : start + _SHOWN_OF_KEY] for start in range(len(key) - _SHOWN_OF_KEY + 1)}
-    return " ".join(
-        "[redacted]" if any(part in word for part in parts) else word for word in message.split(" ")
+@dataclass(frozen=True, slots=True)
+class _Fragments:
+    """What gives a key away, piece by piece, in each way to write it."""
+
+    plain: frozenset[str]
+    hexadecimal: frozenset[str]
+    base64: frozenset[str]
+
+    def are_in(self, word: str) -> bool:
+        return (
+            any(not self.plain.isdisjoint(_pieces(said, _SHOWN_OF_KEY)) for said in _readings(word))
+            or not self.hexadecimal.isdisjoint(_pieces(word.lower(), _SHOWN_OF_HEX))
+            or not self.base64.isdisjoint(_pieces(word.translate(_STANDARD), _SHOWN_OF_BASE64))
+        )
+
+
+@lru_cache(maxsize=256)
+def _fragments(key: str) -> _Fragments:
+    raw = key.encode(errors="replace")
+    # Three bytes make four characters of base64, so what stands before the key shifts it in three ways. Of
+    # each, those characters that hold six bits of the key and nothing else.
+    shifted = (
+        b64encode(b"\0" * before + raw).decode()[(8 * before + 5) // 6 : 8 * (before + len(raw)) // 6]
+        for before in range(3)
     )
+    return _Fragments(
+        frozenset(_pieces(key.casefold(), _SHOWN_OF_KEY)),
+        frozenset(_pieces(raw.hex(), _SHOWN_OF_HEX)),
+        frozenset(piece for text in shifted for piece in _pieces(text, _SHOWN_OF_BASE64)),
+    )
+
+
+def _pieces(text: str, size: int) -> Iterator[str]:
+    return (text[start : start + size] for start in range(len(text) - size + 1))
+
+
+def _readings(word: str) -> Iterator[str]:
+    """What a word says, as it stands and with what escapes its characters undone, in small letters."""
+    for _ in range(_MOST_ESCAPES):
+        yield word.casefold()
+        undone = html.unescape(unquote(_ESCAPED.sub(_unescaped, word)))
+        if undone == word:
+            return
+        word = undone
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    digits = found[1] or found[2]
+    return chr(int(digits, 16)) if digits else found[3]
+
+
+# JSON's and Python's.
+_ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
+_MOST_ESCAPES = 4
+# Both alphabets of base64 as one.
+_STANDARD = str.maketrans("-_", "+/")

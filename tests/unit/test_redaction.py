@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import re
 import string
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 from hypothesis import given
@@ -26,8 +31,55 @@ def test_no_part_of_the_key_is_shown(before: str, key: str, after: str, form: st
 @given(TEXT, KEYS)
 def test_an_error_without_the_key_stays_as_it_is(message: str, key: str) -> None:
     error = UpstreamRateLimited(message, "messages", 2.5)
-    if not any(key[i : i + 6] in message for i in range(len(key) - 5)):
+    if not any(key[i : i + 6].lower() in message.lower() for i in range(len(key) - 5)):
         assert concealed(error, key) is error
+
+
+def percent(text: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+WAYS: dict[str, Callable[[str], str]] = {
+    "percent": lambda key: quote(key, safe=""), "plus": quote_plus, "each letter": percent,
+    "twice": lambda key: percent(percent(key)), "small": lambda key: quote(key, safe="").lower(),
+    "html": html.escape, "html of each": lambda key: "".join(f"&#{ord(c)};" for c in key),
+    "slashes": lambda key: key.replace("/", "\\/"), "json of each": lambda key: "".join(
+        f"\\u{ord(c):04x}" for c in key),
+    "python of each": lambda key: "".join(f"\\x{ord(c):02x}" for c in key),
+    "bytes": lambda key: repr(key.encode()),
+    "hex": lambda key: key.encode().hex(), "capital hex": lambda key: "0X" + key.encode().hex().upper(),
+    "other case": str.swapcase,
+}  # fmt: skip
+
+
+@given(KEYS, st.sampled_from(sorted(WAYS)), TEXT)
+def test_no_escape_shows_the_key(key: str, way: str, around: str) -> None:
+    """As it comes from a provider: cleaned, cut and in one word with something else."""
+    written = clean(f"got {around.replace(' ', '')}{WAYS[way](key)}, sorry")
+    shown = concealed(UpstreamRejected(written), key).message
+    undone = shown
+    for _ in range(3):
+        undone = html.unescape(unquote(re.sub(r"\\(?:u00|x)(..)", r"%\1", undone)))
+    undone = re.sub(r"\\(.)", r"\1", undone).lower()
+    assert not any(key[i : i + 6].lower() in undone for i in range(len(key) - 5))
+    assert key.encode().hex()[:12] not in shown.lower()
+
+
+@given(
+    st.text(st.sampled_from("?>~/+aZ0-_.:"), min_size=8, max_size=120),
+    st.sampled_from(["", ":", "apikey:", "ab", "user@host:"]),
+    st.sampled_from(["", ":", "\n", "xy"]),
+    st.booleans(),
+)  # fmt: skip
+def test_no_base64_shows_the_key(key: str, before: str, after: str, is_of_urls: bool) -> None:
+    encode = urlsafe_b64encode if is_of_urls else b64encode
+    written = clean(f"temperature must be below 1, got {encode((before + key + after).encode()).decode()}")
+    word = concealed(UpstreamRejected(written), key).message.removeprefix("temperature must be below 1, got ")
+    for piece in re.findall(r"[A-Za-z0-9+/_-]{8,}", word.replace("redacted", "")):
+        for start in range(4):
+            part = piece[start : start + (len(piece) - start) // 4 * 4].translate(str.maketrans("-_", "+/"))
+            said = b64decode(part).decode("latin-1")
+            assert not any(key[i : i + 6] in said for i in range(len(key) - 5))
 
 
 def test_what_an_error_says_besides_stays() -> None:
