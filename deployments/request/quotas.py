@@ -175,7 +175,6 @@ class Quotas:
         return lease
 
 
-<<<<<<< HEAD
 def _expected(model: CompiledModel, demand: Demand) -> int:
     """Tokens to reserve; 0 where the model has no limit of them."""
     if not model.tokens_per_minute:
@@ -184,9 +183,6 @@ def _expected(model: CompiledModel, demand: Demand) -> int:
     return min(demand.prompt_tokens + output, model.tokens_per_minute)
 
 
-def _retrieved(task: asyncio.Task[float]) -> None:
-=======
 def _retrieved(task: asyncio.Task[Lease]) -> None:
->>>>>>> 4d29da6 (Show a model's limits as OpenAI's headers do, and name the limit that is spent)
     if not task.cancelled():
         task.exception()
