@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import orjson
-from aiohttp import ClientResponse
 from litellm.types.utils import ModelResponse
 
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.dialects import Dialect, NoLog, Outgoing, dialect
+from deployments.lanes.exchange import Exchange
 from deployments.lanes.faults import error_in_success, fault, policy_refused
 from deployments.lanes.media import restrict_messages
 from deployments.lanes.sse import EventSplitter, frame
@@ -49,10 +49,10 @@ class AdapterLane:
         try:
             async with self._upstream.post(
                 request.url, _headers(request), _encoded(request), timeout_s=call.timeout_s
-            ) as response:
-                body = await self._upstream.read(response)
-                if response.status != 200:
-                    raise fault(response.status, body, response.headers)
+            ) as reply:
+                body = await self._upstream.read(reply)
+                if reply.status != 200:
+                    raise fault(reply.status, body, reply.headers)
         except CLIENT_ERRORS as error:
             raise client_fault(error, call.timeout_s) from None
         _refuse_failures(spoken, body)
@@ -71,10 +71,10 @@ class AdapterLane:
                 _encoded(request),
                 timeout_s=call.total_timeout_s,
                 idle_s=call.idle_timeout_s,
-            ) as response:
-                if response.status != 200:
-                    raise fault(response.status, await self._upstream.read(response), response.headers)
-                async for event in _events(response, spoken.json_lines):
+            ) as reply:
+                if reply.status != 200:
+                    raise fault(reply.status, await self._upstream.read(reply), reply.headers)
+                async for event in _events(reply, spoken.json_lines):
                     if block := chunks.take(event):
                         began = True
                         yield block
@@ -165,10 +165,10 @@ def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes) -> 
         raise UpstreamInvalid("the provider's answer cannot be read") from error
 
 
-async def _events(response: ClientResponse, json_lines: bool) -> AsyncGenerator[dict[str, Any]]:
+async def _events(reply: Exchange, json_lines: bool) -> AsyncGenerator[dict[str, Any]]:
     splitter = EventSplitter()
     rest = b""
-    async for piece in response.content.iter_any():
+    while piece := await reply.piece():
         if json_lines:
             *payloads, rest = (rest + piece).split(b"\n")
         else:

@@ -1,7 +1,8 @@
 """The pooled HTTP client through which every lane reaches providers.
 
 Keep-alive connections with a limit per provider, no redirects, answers bounded in size, the address
-checked at each connection. Used by `wire.py` and `adapter.py`; `full.py` lends its session to LiteLLM.
+checked at each connection. Used by `wire.py` and `adapter.py`, request by request (`exchange.py`); `full.py`
+lends its session to LiteLLM.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 
 import aiohttp
 from aiohttp.connector import AddrInfoType
 
+from deployments.lanes.exchange import Connector, Destination, Exchange
 from voyager_llm.domain.address import is_forbidden_address
 from voyager_llm.errors import (
     UpstreamInvalid,
@@ -24,6 +26,9 @@ from voyager_llm.errors import (
     VoyagerError,
 )
 from voyager_llm.settings import Settings
+
+# URLs that are kept ready; an endpoint has one or two.
+_DESTINATIONS = 4096
 
 
 class ForbiddenAddressError(OSError):
@@ -43,21 +48,46 @@ class Upstream:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._connector: Connector | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._destination = lru_cache(maxsize=_DESTINATIONS)(Destination)
+
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float, idle_s: float = 0.0
+    ) -> Exchange:
+        """Send a request. ``timeout_s`` limits all of it, ``idle_s`` the pauses within the answer.
+
+        To enter it and to read its answer raise `CLIENT_ERRORS`; `client_fault` translates them. So does
+        the call itself, of an address or headers that no request can have."""
+        return self._exchange("POST", url, headers, body, timeout_s, idle_s)
+
+    async def reachable(self, url: str, headers: Mapping[str, str], timeout_s: float) -> int:
+        """The status of a GET; for probes. Raises the errors of a provider that cannot be reached."""
+        try:
+            async with self._exchange("GET", url, headers, b"", timeout_s, 0.0) as answer:
+                return answer.status
+        except CLIENT_ERRORS as error:
+            raise client_fault(error, timeout_s) from None
+
+    async def read(self, answer: Exchange) -> bytes:
+        """The whole answer. Raises `UpstreamInvalid` when it is over the limit."""
+        limit = self._settings.max_answer_bytes
+        pieces: list[bytes] = []
+        size = 0
+        # Counted as it comes: what is compressed is larger than its length says.
+        while piece := await answer.piece():
+            size += len(piece)
+            if size > limit:
+                raise UpstreamInvalid(f"the provider's answer is larger than {limit} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
 
     def session(self) -> aiohttp.ClientSession:
-        """The client itself."""
-        # Made on first use: a session belongs to the event loop that runs by then.
+        """A session of aiohttp's over the same connections, for LiteLLM's clients."""
         if self._session is None:
-            guarded = not self._settings.allow_link_local
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,
-                    limit_per_host=self._settings.connections_per_host,
-                    socket_factory=_guarded_socket if guarded else None,
-                    ttl_dns_cache=30,
-                    keepalive_timeout=55,
-                ),
+                connector=self._pool(),
+                connector_owner=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 # Proxies and .netrc of the environment would send requests and keys elsewhere.
                 trust_env=False,
@@ -70,48 +100,30 @@ class Upstream:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        if self._connector is not None:
+            await self._connector.close()
+            self._connector = None
+        self._destination.cache_clear()
 
-    def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float, idle_s: float = 0.0
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Send a request. ``timeout_s`` limits all of it, ``idle_s`` the pauses within the answer.
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, total_s: float, idle_s: float
+    ) -> Exchange:
+        return Exchange(
+            self._pool(), self._destination(method, url), headers, body,
+            connect_s=self._settings.connect_timeout_s, total_s=total_s, idle_s=idle_s,
+        )  # fmt: skip
 
-        Raises `CLIENT_ERRORS`, here and while the answer is read; `client_fault` translates them."""
-        timeout = aiohttp.ClientTimeout(
-            total=timeout_s,
-            sock_connect=min(self._settings.connect_timeout_s, timeout_s),
-            sock_read=idle_s or None,
-        )
-        return self.session().post(url, data=body, headers=headers, allow_redirects=False, timeout=timeout)
-
-    async def reachable(self, url: str, headers: Mapping[str, str], timeout_s: float) -> int:
-        """The status of a GET; for probes. Raises the errors of a provider that cannot be reached."""
-        timeout = aiohttp.ClientTimeout(total=timeout_s)
-        try:
-            async with self.session().get(
-                url, headers=headers, allow_redirects=False, timeout=timeout
-            ) as response:
-                return response.status
-        except CLIENT_ERRORS as error:
-            raise client_fault(error, timeout_s) from None
-
-    async def read(self, response: aiohttp.ClientResponse) -> bytes:
-        """The whole answer. Raises `UpstreamInvalid` when it is over the limit."""
-        limit = self._settings.max_answer_bytes
-        if (response.content_length or 0) <= limit:
-            if response.content_length is not None:
-                return await response.read()
-            pieces: list[bytes] = []
-            size = 0
-            async for piece in response.content.iter_any():
-                size += len(piece)
-                if size > limit:
-                    break
-                pieces.append(piece)
-            else:
-                return b"".join(pieces)
-        response.close()
-        raise UpstreamInvalid(f"the provider's answer is larger than {limit} bytes")
+    def _pool(self) -> Connector:
+        # Made on first use: a connector belongs to the event loop that runs by then.
+        if self._connector is None:
+            self._connector = Connector(
+                limit=0,
+                limit_per_host=self._settings.connections_per_host,
+                socket_factory=None if self._settings.allow_link_local else _guarded_socket,
+                ttl_dns_cache=30,
+                keepalive_timeout=55,
+            )
+        return self._connector
 
 
 # What the client raises when no connection could be made.

@@ -38,10 +38,10 @@ class WireLane:
         url = _url(call)
         headers = _headers(call.endpoint, key)
         try:
-            async with self._upstream.post(url, headers, call.body, timeout_s=call.timeout_s) as response:
-                body = await self._upstream.read(response)
-                if response.status != 200:
-                    raise fault(response.status, body, response.headers)
+            async with self._upstream.post(url, headers, call.body, timeout_s=call.timeout_s) as reply:
+                body = await self._upstream.read(reply)
+                if reply.status != 200:
+                    raise fault(reply.status, body, reply.headers)
         except CLIENT_ERRORS as error:
             raise client_fault(error, call.timeout_s) from None
         return Answer(body, read_answer(body, call.operation))
@@ -56,20 +56,17 @@ class WireLane:
                 call.body,
                 timeout_s=call.total_timeout_s,
                 idle_s=call.idle_timeout_s,
-            ) as response:
-                if response.status != 200:
-                    raise fault(response.status, await self._upstream.read(response), response.headers)
-                if response.content_type != "text/event-stream":
+            ) as reply:
+                if reply.status != 200:
+                    raise fault(reply.status, await self._upstream.read(reply), reply.headers)
+                if reply.content_type != "text/event-stream":
                     # Some providers answer a refused stream with status 200 and a plain error.
-                    read_answer(await self._upstream.read(response), call.operation)
+                    read_answer(await self._upstream.read(reply), call.operation)
                     raise UpstreamInvalid("the provider did not answer with a stream")
-                async for piece in response.content.iter_any():
-                    block = reader.feed(piece)
-                    if block:
+                while not reader.done and (piece := await reply.piece()):
+                    if block := reader.feed(piece):
                         began = True
                         yield block
-                    if reader.done:
-                        break
                 reader.finish()
         except (VoyagerError, *CLIENT_ERRORS) as error:
             ended = error if isinstance(error, VoyagerError) else client_fault(error, call.idle_timeout_s)
