@@ -263,6 +263,8 @@ REJECTED: list[tuple[str, int, Any]] = [
      "maxOutputTokens value of 100000 but the supported range is from 1 to 65537.")),
     ("openai", 400, openai("Unknown parameter: 'content_filter'.", "unknown_parameter")),
     ("openai", 400, openai("Unsupported parameter: 'safety_settings' is not supported with this model.")),
+    ("openai", 400, openai("Invalid value: 'prompt is too long'. Supported values are: 'a' and 'b'.")),
+    ("openai", 400, openai('Unknown tool "content blocked by the content policy" in tool_choice.')),
     ("openai", 400, openai("Invalid value: 'Your credit balance is too low'.")),
     ("openai", 400, openai("Invalid value for user: Invalid API key")),
     ("ollama", 400, {"error": '"llama3" does not support tools'}),

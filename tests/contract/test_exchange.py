@@ -343,6 +343,16 @@ async def test_a_stream_that_nobody_reads_is_not_sent_on(server: ScriptedServer,
             read += len(await reply.piece())
 
 
+@pytest.mark.parametrize("size", [100, 900_000])
+async def test_a_body_that_nobody_reads_holds_nobody_up(
+    server: ScriptedServer, upstream: Upstream, size: int
+) -> None:
+    server.play([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size], [OK])
+    assert await upstream.reachable(server.url, {}, 5.0) == 200
+    await asyncio.sleep(0.1)
+    assert await ask(upstream, server.url, 1.0) == (200, b"hello")
+
+
 async def test_another_protocol_is_refused(server: ScriptedServer, upstream: Upstream) -> None:
     server.play([b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello"], [OK])
     with pytest.raises(errors.UpstreamInvalid):
