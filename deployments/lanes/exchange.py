@@ -20,7 +20,6 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 # A connection that its server had given up says so at once; one that ends later may have taken the request.
@@ -38,6 +37,8 @@ class Line(ResponseHandler):
     # Requests so far, and whether anything of the present one's answer has come.
     requests = 0
     is_answered = False
+    # When something came last, by the loop's clock.
+    heard = 0.0
 
     def set_response_params(self, **parameters: Any) -> None:
         """Called before each request."""
@@ -51,7 +52,13 @@ class Line(ResponseHandler):
             self.abort()
             return
         self.is_answered = True
+        self.heard = self._loop.time()
         super().data_received(data)
+
+    def silent_since(self) -> float:
+        """The time since which nothing came that could have come."""
+        # While nobody reads, the server is not to blame.
+        return self._loop.time() if self._reading_paused else self.heard
 
 
 class Connector(aiohttp.TCPConnector):
@@ -88,8 +95,8 @@ class Exchange:
     """A request and its answer, as a context: to leave it in order gives the connection back, any other way
     closes it. Raises aiohttp's errors, `TimeoutError` and `ValueError`."""
 
-    __slots__ = ("_connect", "_connector", "_destination", "_idle_s", "_line", "_loop", "_payload", "_place",
-                 "_raw", "_timer", "_total_s", "headers", "status")  # fmt: skip
+    __slots__ = ("_connect", "_connector", "_deadline", "_destination", "_idle_s", "_line", "_loop",
+                 "_payload", "_place", "_raw", "_timer", "_total_s", "headers", "status")  # fmt: skip
 
     def __init__(
         self,
@@ -111,24 +118,21 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
 
     async def __aenter__(self) -> Self:
-        deadline = self._loop.time() + self._total_s
-        if not await self._ask(deadline):
-            await self._ask(deadline)
+        self._deadline = self._loop.time() + self._total_s
+        if not await self._ask():
+            await self._ask()
         return self
 
-    async def _ask(self, deadline: float) -> bool:
+    async def _ask(self) -> bool:
         """Send the request and read the head of its answer. False: the connection was stale."""
-        place = await self._connected(deadline)
+        place = await self._connected()
         line = cast("Line", place.protocol)
         self._place, self._line, self._payload = place, line, None
-        sent = self._loop.time()
-        self._timer = self._loop.call_at(deadline, self._late)
+        sent = line.heard = self._loop.time()
+        self._timer = self._loop.call_at(self._due(), self._watch)
         try:
-            line.set_response_params(
-                read_until_eof=True, read_timeout=self._idle_s or None, read_bufsize=_READ_AHEAD
-            )
+            line.set_response_params(read_until_eof=True, read_bufsize=_READ_AHEAD)
             cast("asyncio.Transport", line.transport).write(self._raw)
-            line.start_timeout()
             message, payload = await line.read()
             while 100 <= message.code < 200:
                 if message.code == 101:
@@ -146,18 +150,19 @@ class Exchange:
             self._close()
             raise
         self.status = message.code
-        self.headers: CIMultiDictProxy[str] = message.headers
+        # Names in any case.
+        self.headers: Mapping[str, str] = message.headers
         self._payload: StreamReader | None = payload
         return True
 
-    async def _connected(self, deadline: float) -> Connection:
-        left = deadline - self._loop.time()
+    async def _connected(self) -> Connection:
+        left = self._deadline - self._loop.time()
         timeout = aiohttp.ClientTimeout(connect=left, sock_connect=min(self._connect, left))
         try:
             return await self._connector.connect(self._destination.request, [], timeout)
         except TimeoutError:
             # The clocks of timers are a little coarse.
-            if self._loop.time() > deadline - 0.01:
+            if self._loop.time() > self._deadline - 0.01:
                 raise
             raise aiohttp.ConnectionTimeoutError("connecting took too long") from None
 
@@ -183,7 +188,18 @@ class Exchange:
             self._timer = self._loop.call_later(_LINGER_S, self._close)
             payload.on_eof(self._give_back)
 
-    def _late(self) -> None:
+    def _due(self) -> float:
+        """When time is up, unless something comes before."""
+        if not self._idle_s:
+            return self._deadline
+        return min(self._deadline, self._line.silent_since() + self._idle_s)
+
+    def _watch(self) -> None:
+        # One timer that looks again, not one for each piece that comes.
+        due = self._due()
+        if due > self._loop.time():
+            self._timer = self._loop.call_at(due, self._watch)
+            return
         error = TimeoutError()
         self._line.set_exception(error)
         if self._payload is not None:
