@@ -17,9 +17,9 @@ from litellm.types.utils import ModelResponse
 
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.dialects import Dialect, NoLog, Outgoing, dialect
-from deployments.lanes.exchange import Exchange
 from deployments.lanes.faults import error_in_success, fault, policy_refused
 from deployments.lanes.media import restrict_messages
+from deployments.lanes.roundtrip import RoundTrip
 from deployments.lanes.sse import EventSplitter, frame
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from deployments.lanes.wire import interrupted
@@ -165,7 +165,7 @@ def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes) -> 
         raise UpstreamInvalid("the provider's answer cannot be read") from error
 
 
-async def _events(reply: Exchange, json_lines: bool) -> AsyncGenerator[dict[str, Any]]:
+async def _events(reply: RoundTrip, json_lines: bool) -> AsyncGenerator[dict[str, Any]]:
     splitter = EventSplitter()
     rest = b""
     while piece := await reply.piece():

@@ -1,7 +1,7 @@
 """The pooled HTTP client through which every lane reaches providers.
 
 Keep-alive connections with a limit per provider, no redirects, answers bounded in size, the address
-checked at each connection. Used by `wire.py` and `adapter.py`, request by request (`exchange.py`); `full.py`
+checked at each connection. Used by `wire.py` and `adapter.py`, request by request (`roundtrip.py`); `full.py`
 lends its session to LiteLLM.
 """
 
@@ -15,7 +15,7 @@ from functools import lru_cache
 import aiohttp
 from aiohttp.connector import AddrInfoType
 
-from deployments.lanes.exchange import Connector, Destination, Exchange
+from deployments.lanes.roundtrip import Connector, Destination, RoundTrip
 from voyager_llm.domain.address import is_forbidden_address
 from voyager_llm.errors import (
     UpstreamInvalid,
@@ -54,22 +54,22 @@ class Upstream:
 
     def post(
         self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float, idle_s: float = 0.0
-    ) -> Exchange:
+    ) -> RoundTrip:
         """Send a request. ``timeout_s`` limits all of it, ``idle_s`` the pauses within the answer.
 
         To enter it and to read its answer raise `CLIENT_ERRORS`; `client_fault` translates them. So does
         the call itself, of an address or headers that no request can have."""
-        return self._exchange("POST", url, headers, body, timeout_s, idle_s)
+        return self._round_trip("POST", url, headers, body, timeout_s, idle_s)
 
     async def reachable(self, url: str, headers: Mapping[str, str], timeout_s: float) -> int:
         """The status of a GET; for probes. Raises the errors of a provider that cannot be reached."""
         try:
-            async with self._exchange("GET", url, headers, b"", timeout_s, 0.0) as answer:
+            async with self._round_trip("GET", url, headers, b"", timeout_s, 0.0) as answer:
                 return answer.status
         except CLIENT_ERRORS as error:
             raise client_fault(error, timeout_s) from None
 
-    async def read(self, answer: Exchange) -> bytes:
+    async def read(self, answer: RoundTrip) -> bytes:
         """The whole answer. Raises `UpstreamInvalid` when it is over the limit."""
         limit = self._settings.max_answer_bytes
         pieces: list[bytes] = []
@@ -105,10 +105,10 @@ class Upstream:
             self._connector = None
         self._destination.cache_clear()
 
-    def _exchange(
+    def _round_trip(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, total_s: float, idle_s: float
-    ) -> Exchange:
-        return Exchange(
+    ) -> RoundTrip:
+        return RoundTrip(
             self._pool(), self._destination(method, url), headers, body,
             connect_s=self._settings.connect_timeout_s, total_s=total_s, idle_s=idle_s,
         )  # fmt: skip

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from deployments.lanes import exchange
+from deployments.lanes import roundtrip
 from deployments.lanes.upstream import Upstream
-from tests.contract.test_exchange import ANSWERS, HEAD, OK, ask, outcome
-from tests.support.scripted import END, Pause, ScriptedServer, Step, scripted_server
+from tests.contract.test_roundtrip import ANSWERS, HEAD, OK, ask, outcome
+from tests.support.scripted_server import END, Pause, ScriptedServer, Step, scripted_server
 from voyager_llm import errors
 from voyager_llm.settings import Settings
 
@@ -61,7 +61,7 @@ async def test_a_stream_that_ended_leaves_its_connection_although_its_last_chunk
 async def test_a_stream_that_goes_on_behind_its_end_is_left(
     server: ScriptedServer, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "_LINGER_S", 0.05)
+    monkeypatch.setattr(roundtrip, "_LINGER_S", 0.05)
     server.play([HEAD + DONE, Pause(0.5), b"0\r\n\r\n"], [OK])
     await stream_until_done(upstream, server.url)
     await asyncio.sleep(0.2)
@@ -130,7 +130,7 @@ async def test_nothing_is_repeated_after_the_first_byte_of_an_answer(
 async def test_nothing_is_repeated_that_the_server_had_time_to_do(
     server: ScriptedServer, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "_STALE_S", 0.05)
+    monkeypatch.setattr(roundtrip, "_STALE_S", 0.05)
     server.play([OK], [Pause(0.2), END], [OK])
     await ask(upstream, server.url)
     with pytest.raises(errors.UpstreamUnavailable):

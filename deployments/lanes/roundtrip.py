@@ -62,7 +62,7 @@ class Line(ResponseHandler):
 
 
 class Connector(aiohttp.TCPConnector):
-    """A pool of such connections, for exchanges and for sessions of aiohttp's."""
+    """A pool of such connections, for round trips and for sessions of aiohttp's."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -91,7 +91,7 @@ class Destination:
         return self.request.connection_key
 
 
-class Exchange:
+class RoundTrip:
     """A request and its answer, as a context: to leave it in order gives the connection back, any other way
     closes it. Raises aiohttp's errors, `TimeoutError` and `ValueError`."""
 

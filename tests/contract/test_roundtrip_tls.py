@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from deployments.lanes.exchange import Connector, Destination, Exchange
+from deployments.lanes.roundtrip import Connector, Destination, RoundTrip
 from deployments.lanes.upstream import Upstream, client_fault
 from tests.support.scripted_server import scripted_server
 from voyager_llm import errors
@@ -59,16 +59,16 @@ async def test_a_certificate_must_be_for_the_host(tmp_path: Path, right: bool) -
     async with scripted_server(served) as server:
         server.play([OK])
         to = Destination("POST", f"https://127.0.0.1:{server.port}/")
-        exchange = Exchange(connector, to, {}, b"", connect_s=5.0, total_s=5.0, idle_s=0.0)
+        trip = RoundTrip(connector, to, {}, b"", connect_s=5.0, total_s=5.0, idle_s=0.0)
         if right:
-            async with exchange as reply:
+            async with trip as reply:
                 assert await reply.piece() == b"hello"
-            async with Exchange(connector, to, {}, b"", connect_s=5.0, total_s=5.0, idle_s=0.0) as reply:
+            async with RoundTrip(connector, to, {}, b"", connect_s=5.0, total_s=5.0, idle_s=0.0) as reply:
                 assert await reply.piece() == b"hello"
             assert server.requests == [2]
         else:
             with pytest.raises(aiohttp.ClientConnectorCertificateError) as refused:
-                async with exchange:
+                async with trip:
                     pass
             assert isinstance(client_fault(refused.value, 5.0), errors.UpstreamUnreachable)
         await connector.close()
