@@ -59,7 +59,7 @@ async def direct(service: RunningService) -> AsyncIterator[httpx.AsyncClient]:
 
 # What differs between two calls anyway.
 _VOLATILE = re.compile(
-    r'"(model_id|prompt_id|route_id|evaluation_id|created_at|updated_at|etag|digest|completion_time_ms|trace_id'
+    r'"(model_id|prompt_id|route_id|evaluation_id|created_at|updated_at|etag|digest|completion_time_ms|trace_id|request_id'
     r'|last_health_check|average_latency_ms|phase|status|availability)":("[^"]*"|[0-9.]+|\{[^}]*\})'
 )
 
@@ -144,10 +144,12 @@ async def test_upstream_errors_have_their_own_status(
             document = {"name": name, "provider": "custom", "model_name": "fake",
                         "endpoints": {"primary": provider.profile(name, **fault)}}  # fmt: skip
             assert (await direct.post("/api/v1/models", json=document)).status_code == 201
-            answers.append(await client.post(f"/api/v1/models/{name}/completions", json={"prompt": "hi"}))
+            body = {"prompt": "hi", "trace_id": "book-7"}
+            answers.append(await client.post(f"/api/v1/models/{name}/completions", json=body))
         ours, theirs = answers
         assert theirs.status_code == ours.status_code, (fault, theirs.text, ours.text)
-        assert theirs.json() == ours.json()
+        assert orjson.loads(theirs.text.replace(f"fault-{i}-through", f"fault-{i}-direct")) == ours.json()
+        assert theirs.headers["x-voyager-trace-id"] == ours.headers["x-voyager-trace-id"] == "book-7"
         assert theirs.headers.get("retry-after") == ours.headers.get("retry-after")
 
 
