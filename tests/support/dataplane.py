@@ -15,6 +15,8 @@ class FakeDataPlane:
 
     def __init__(self) -> None:
         self.replicas: dict[str, ReplicaReport] | None = {}
+        # Why these are not all.
+        self.incomplete = ""
         # While it is cleared, whoever asks waits; `asked` says that somebody did.
         self.answers, self.asked = threading.Event(), threading.Event()
         self.answers.set()
@@ -25,7 +27,8 @@ class FakeDataPlane:
                 outer.asked.set()
                 outer.answers.wait(60)
                 found = outer.replicas
-                body = Report(replicas=tuple((found or {}).values())).model_dump_json().encode()
+                report = Report(replicas=tuple((found or {}).values()), incomplete=outer.incomplete)
+                body = report.model_dump_json().encode()
                 self.send_response(200 if found is not None else 503)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
