@@ -14,6 +14,8 @@ import pytest
 from tests.fake_provider.running import FakeProvider
 from tests.hostile.test_parameters import MODELS
 from tests.support.service import LocalService, start
+from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.parameters import PARAMETERS
 
 AUTH = {"type": "bearer_token", "secret_ref": {"name": "provider-key", "key": "api_key"}}
 DEEP = '{"a":' * 300 + "1" + "}" * 300
@@ -84,6 +86,28 @@ async def test_odd_messages_hurt_nobody_else(
     for health in service.replica.endpoints.known(endpoint):
         assert health.admits(time.monotonic()), health.message
         assert not health.is_suspect(time.monotonic()), health.message
+
+
+# Values of each of JSON's types, and such as look like another one.
+TYPES: list[Any] = [True, -1, 1.5, "true", [5], [{}], {"a": 1}, [{"type": "function", "function": 5}]]
+
+
+@pytest.mark.parametrize("name", ["wire", "anthropic", "gemini", "mistral", "azure"])
+async def test_no_parameter_of_any_type_is_a_fault_of_ours(
+    service: LocalService, provider: FakeProvider, name: str
+) -> None:
+    kind, model_name, path = MODELS[name]
+    base = provider.profile(f"typed-{name}").removesuffix("/v1") + path
+    await service.model("m", base, provider=kind, model_name=model_name, authentication=AUTH)
+    for parameter, value in itertools.product(PARAMETERS[Operation.CHAT], TYPES):
+        body = {"model": "m", "messages": said("x"), parameter: value}
+        answer = await service.http.post("/v1/chat/completions", json=body)
+        assert answer.status_code != 500, (body, answer.text)
+        texts = {parameter: value if isinstance(value, str) else orjson.dumps(value).decode()}
+        answer = await service.http.post(
+            "/api/v1/models/m/completions", json={"prompt": "x", "parameters": texts}
+        )
+        assert answer.status_code != 500, (texts, answer.text)
 
 
 HUGE: list[tuple[str, str, Any]] = [

@@ -1,8 +1,8 @@
-"""No field of a message makes a lane look a name up, connect anywhere, or open a file.
+"""Nothing in a message or a parameter makes a lane look a name up, connect anywhere, or open a file.
 
-The fields are those that the installed LiteLLM reads out of messages, so a new version shows here what it
-added. Each is given addresses in every shape that something might fetch, in a message of every role, at
-every provider whose requests are translated.
+A message's fields are those that the installed LiteLLM reads, so a new version shows here what it added. Each
+is given addresses in every shape that something might fetch, in a message of every role, at every provider
+whose requests are translated; so are the parameters that hold objects.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from voyager_llm.compiler import compile_model
 from voyager_llm.domain.definition import parse
 from voyager_llm.domain.messages import check_messages
 from voyager_llm.domain.model import ModelDefinition
-from voyager_llm.domain.providers import PROVIDERS, Lane
+from voyager_llm.domain.providers import PROVIDERS, Lane, reaches
 from voyager_llm.errors import InvalidArgument, VoyagerError
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import CompiledModel
@@ -63,8 +63,7 @@ KNOWN = frozenset(
 # Of messages to a provider where each goes through all of LiteLLM: others in each run.
 SAMPLE = 150
 ROLES = ("user", "assistant", "system", "developer", "tool", "function")
-HOST = "canary.example"
-ADDRESS = f"http://{HOST}/a.png"
+ADDRESS = "http://canary.example/a.png"
 
 
 @pytest.fixture
@@ -207,9 +206,56 @@ async def test_nothing_in_a_message_is_fetched(
             with suppress(VoyagerError):
                 check_messages(around(message))
                 await caller.call(call(of, messages=around(message)))
-    assert {host for host in watch.look_ups if HOST in host} == set()
+    nothing_left(watch, of, bait)
+    assert "canary-in-a-file" not in json.dumps(provider.seen(f"said-{name}"))
+
+
+def nothing_left(watch: Watch, of: CompiledModel, bait: Path) -> None:
+    hosts = of.endpoints[0].hosts
+    assert {host for host in watch.look_ups if not reaches(host, hosts)} == set()
     assert {at for at in watch.connections if at[0] != "127.0.0.1"} == set()
     assert str(bait) not in watch.files
+
+
+def parameters(where: str) -> Iterator[dict[str, Any]]:
+    """The parameters that hold objects, with addresses wherever one might be obeyed."""
+    for name in ("api_base", "base_url", "url", "api_key", "langfuse_host", "callbacks", "datastore"):
+        for parameter in ("metadata", "web_search_options", "thinking", "prediction", "audio", "logit_bias"):
+            yield {parameter: {name: where, "type": "enabled", "format": "wav", "content": where}}
+        yield {"response_format": {"type": "json_object", "response_schema": {"$ref": where}, name: where}}
+    schema = {"type": "object", "$ref": where, "properties": {"a": {"$ref": where + "#/x"}}}
+    yield {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}
+    function = {"name": "f", "description": where, "parameters": schema}
+    yield {"functions": [function], "function_call": {"name": where}}
+    yield {
+        "tools": [{"type": "function", "function": function}],
+        "tool_choice": {"function": {"name": where}},
+    }
+    for tool in (
+        {"type": "file_search", "vector_store_ids": [where], "api_base": where},
+        {"type": "web_search", "search_tool_name": where},
+        {"type": "web_search_20250305", "name": "web_search"},
+        {"type": "code_interpreter", "container": {"type": "auto", "file_ids": [where]}},
+        {"type": "computer_20241022", "name": "c", "display_width_px": 1, "display_height_px": 1},
+        {"type": "url", "url": where, "name": "x"}, {"googleSearch": {}}, {"url_context": {}},
+        {"retrieval": {"vertex_ai_search": {"datastore": where}}}, {"type": "mcp", "server_url": where},
+    ):  # fmt: skip
+        yield {"tools": [tool]}
+
+
+@pytest.mark.parametrize(("name", "model_name"), CASES)
+async def test_nothing_in_a_parameter_is_fetched(
+    caller: ProviderCaller, provider: FakeProvider, bait: Path, name: str, model_name: str
+) -> None:
+    of = at(provider, name, model_name)
+    with suppress(VoyagerError):
+        await caller.call(call(of))
+    with Watch() as watch:
+        for where in (ADDRESS, str(bait)):
+            for given in parameters(where):
+                with suppress(VoyagerError):
+                    await caller.call(call(of, **given))
+    nothing_left(watch, of, bait)
     assert "canary-in-a-file" not in json.dumps(provider.seen(f"said-{name}"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +16,7 @@ from deployments.ingress.asgi import HttpRequest
 from deployments.ingress.openai.decode import decode
 from deployments.ingress.rpc.completions import decode as decode_rpc
 from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.parameters import PARAMETERS
 from voyager_llm.errors import InvalidArgument
 from voyager_llm.v1 import completions_pb2 as pb
 
@@ -46,6 +49,42 @@ def test_any_json_is_a_request_or_an_error_of_ours(value: Any) -> None:
     for operation in Operation:
         with suppress(InvalidArgument):
             decode(http(value), operation)
+
+
+VALUES: list[Any] = [
+    None, True, False, -1, 0, 1.5, 10**400, "", "x", "true", "null", "[", [], [5], ["x"], [None], [[]],
+    [{}], {}, {"a": 1}, {"type": 5}, [{"type": "function", "function": 5}],
+    "x" * 5000, [{}] * 600, ["x"] * 3000,
+]  # fmt: skip
+REQUESTS: dict[Operation, dict[str, Any]] = {
+    Operation.CHAT: CHAT,
+    Operation.TEXT: {"model": "m", "prompt": "x"},
+    Operation.EMBEDDINGS: {"model": "m", "input": "x"},
+}
+
+
+def refused(work: Callable[[], object]) -> str | None:
+    """The field that is refused."""
+    try:
+        work()
+    except InvalidArgument as error:
+        return error.field
+    return None
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: json.dumps(value)[:20])
+def test_every_parameter_takes_a_value_or_refuses_it_by_name(value: Any) -> None:
+    for operation, request in REQUESTS.items():
+        for name in (*PARAMETERS[operation], "some_new_parameter"):
+            body = json.dumps({**request, name: value}).encode()
+            field = refused(lambda o=operation, b=body: decode(HttpRequest("POST", "/", "", {}, b), o))
+            assert field is None or field.split(".")[0] in (name, "body")
+    text = value if isinstance(value, str) else json.dumps(value)
+    for name in (*PARAMETERS[Operation.CHAT], "some_new_parameter"):
+        given = pb.GenerateCompletionRequest(model_name="m", prompt="x", parameters={name: text})
+        for stream in (False, True):
+            field = refused(lambda g=given, s=stream: decode_rpc(g, stream=s))
+            assert field is None or field.split(".")[:2] == ["parameters", name]
 
 
 def test_a_prompt_with_its_version() -> None:

@@ -75,6 +75,12 @@ _FLAGS = Parameter(
     "an object whose values are true or false",
 )
 _LIST = Parameter(lambda value: isinstance(value, list), "a list")
+_OBJECTS = Parameter(
+    lambda value: (
+        isinstance(value, list) and all(isinstance(item, dict) for item in cast("list[Any]", value))
+    ),
+    "a list of objects",
+)
 _TEXTS = Parameter(
     lambda value: isinstance(value, list) and all(_is_text(item) for item in cast("list[Any]", value)),
     "a list of strings",
@@ -115,7 +121,7 @@ PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
             **_SAMPLING,
             "audio": _OBJECT,
             "function_call": _CHOICE,
-            "functions": _LIST,
+            "functions": _OBJECTS,
             "logprobs": _BOOLEAN,
             "max_completion_tokens": _integer(1, _MAX_TOKENS),
             "messages": _LIST,
@@ -131,7 +137,7 @@ PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
             "service_tier": _TEXT,
             "store": _BOOLEAN,
             "tool_choice": _CHOICE,
-            "tools": _LIST,
+            "tools": _OBJECTS,
             "top_logprobs": _integer(0, 20),
             "verbosity": _TEXT,
             "web_search_options": _OBJECT,

@@ -111,11 +111,10 @@ def check_shape(operation: Operation, body: Mapping[str, Any], *, has_prompt: bo
 
 def _check_chat(body: Mapping[str, Any], has_prompt: bool) -> None:
     messages = body.get("messages")
-    if not messages and has_prompt:
-        return
-    if not messages:
+    if messages:
+        check_messages(messages)
+    elif not has_prompt:
         raise InvalidArgument("must be a list of at least one message", "messages")
-    check_messages(messages)
     for name in ("tools", "functions"):
         _check_length(body.get(name) or [], _MAX_TOOLS, name)
 
