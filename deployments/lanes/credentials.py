@@ -33,8 +33,9 @@ from voyager_llm.errors import Unavailable, UpstreamMisconfigured, UpstreamUnrea
 _MOST_FETCHES = 8
 # How long credentials are held that do not say how long they last; what a cloud rotates lasts longer.
 _HELD_S = 300.0
-# Credentials are used no more when they have less than this left.
-_MARGIN_S = 240.0
+# Credentials are used no more when they have less than this left; Google's machines are given the same ones
+# until five minutes before their end.
+_MARGIN_S = 60.0
 
 log = logging.getLogger(__name__)
 

@@ -108,12 +108,12 @@ async def test_a_deadline_holds_where_credentials_never_come(
     watching = asyncio.create_task(watch_the_loop())
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(2):
             await asyncio.gather(*(caller.call(call(of)) for _ in range(50)))
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 4
     await caller.call(call(other))
     watching.cancel()
-    assert longest < 0.8, "the event loop went on"
+    assert longest < 1.5, "the event loop went on"
 
 
 @pytest.mark.usefixtures("silence")
