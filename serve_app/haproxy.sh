@@ -14,7 +14,7 @@ for argument in "$@"; do
     previous="$argument"
 done
 
-PYTHONPATH="$(dirname "$here")${PYTHONPATH:+:$PYTHONPATH}" \
-    "$python" -m serve_app.haproxy_config "$config" "$config.$$"
+megabytes=$(PYTHONPATH="$(dirname "$here")${PYTHONPATH:+:$PYTHONPATH}" \
+    "$python" -m serve_app.haproxy_config "$config" "$config.$$")
 exec env -i VOYAGER_RUN="${VOYAGER_RUN:-}" \
-    "$python" -I -S "$here/supervisor.py" "$VOYAGER_HAPROXY" "$config.$$" "$@"
+    "$python" -I -S "$here/supervisor.py" "$VOYAGER_HAPROXY" "$config.$$" -m "$megabytes" "$@"

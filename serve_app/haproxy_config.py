@@ -8,25 +8,28 @@ was meant to hold would silently hold no longer.
 from __future__ import annotations
 
 import re
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from serve_app.connection_limits import ConnectionLimits, FrontEnd, files_allowed
+from serve_app.haproxy_refusals import TOO_LARGE, TOO_MANY_CALLS, TOO_MANY_REQUESTS, UPGRADE
 from voyager_llm.settings import Settings, settings
 
-# Descriptors that HAProxy needs beside two for each connection: listeners, health checks, its own pipes.
-_SPARE_FILES = 256
 _GRACE_SECONDS = 1.0
+# Connections that one address may have as long as there is room at all.
+_FEW = 4
 # HAProxy's own end of the administration socket; `supervisor.py` stands at the one that Serve knows.
 OWN_SOCKET = ".own"
 
 # An IPv6 network of one client is a /64: it would not run out of addresses in it.
 _CLIENT = "src,ipmask(32,64)"
 _TABLES = """\
-backend connections_per_client
+backend http_connections
     stick-table type ipv6 size 100k expire 1m store conn_cur
-backend calls_per_client
+backend grpc_connections
+    stick-table type ipv6 size 100k expire 1m store conn_cur
+backend calls
     stick-table type ipv6 size 100k expire 1m store conn_cur
 """
 
@@ -35,13 +38,14 @@ def amended(config: str, limits: Settings, files: int) -> str:
     """``config`` as Serve generated it, amended; ``files`` is the number of files HAProxy may open.
 
     Raises `ValueError` for a configuration that is not as Serve 2.60 generates it."""
+    connections = ConnectionLimits.of(limits, files)
     ready = re.search(r"^backend (http|grpc)-", config, re.MULTILINE) is not None
     edits: dict[str, Callable[[str], str]] = {
-        "global": lambda text: _global(text, limits, files),
+        "global": lambda text: _global(text, connections),
         "defaults": lambda text: _defaults(text, limits),
         "frontend prometheus": lambda text: _bind(text, "127.0.0.1"),
-        "frontend http_frontend": lambda text: _frontend(text, limits, _HTTP_RULES, _TOO_MANY_HTTP),
-        "frontend grpc_frontend": lambda text: _frontend(text, limits, _GRPC_RULES, _TOO_MANY_GRPC),
+        "frontend http_frontend": lambda text: _http(text, limits, connections),
+        "frontend grpc_frontend": lambda text: _grpc(text, limits, connections),
         "listen stats": lambda text: _bind(text, "127.0.0.1"),
     }
     if not ready:
@@ -67,11 +71,10 @@ def _title(section: str) -> str:
     return section.partition("\n")[0].strip()
 
 
-def _global(section: str, limits: Settings, files: int) -> str:
-    connections = min(limits.max_connections, (files - _SPARE_FILES) // 2)
+def _global(section: str, connections: ConnectionLimits) -> str:
     # Only processes of this user may command HAProxy, and Serve does it through the supervisor.
     section = _edit(section, r"(stats socket \S+) mode 666", rf"\1{OWN_SOCKET} mode 600")
-    return _edit(section, r"maxconn \d+", f"maxconn {connections}")
+    return _edit(section, r"maxconn \d+", f"maxconn {connections.total}")
 
 
 def _defaults(section: str, limits: Settings) -> str:
@@ -84,46 +87,77 @@ def _defaults(section: str, limits: Settings) -> str:
     # client waits for the answer. The service says first, in words, that a body stopped.
     silence = limits.client_timeout_s + _GRACE_SECONDS
     section = _edit(section, r"timeout client \S+", f"timeout client {_ms(silence)}")
+    idle = limits.idle_timeout_s + _GRACE_SECONDS
+    section = _edit(section, r"timeout http-keep-alive \S+", f"timeout http-keep-alive {_ms(idle)}")
     return section + f"    timeout http-request {_ms(limits.head_timeout_s)}\n"
 
 
-def _frontend(section: str, limits: Settings, rules: str, too_many: str) -> str:
-    most = limits.max_connections_per_client
-    first = (
-        "    no log\n"
-        f"    tcp-request connection track-sc0 {_CLIENT} table connections_per_client\n"
-        f"    tcp-request connection reject if {{ sc0_conn_cur gt {most} }}\n"
-        f"    http-request track-sc1 {_CLIENT} table calls_per_client\n"
-        f"    http-request return {too_many} if {{ sc1_conn_cur gt {most} }}\n"
-    ) + rules.format(head=_ms(limits.head_timeout_s))
-    return _edit(_bind(section, limits.host), r"(\n *bind .*\n)", lambda line: line[0] + first)
+def _http(section: str, limits: Settings, connections: ConnectionLimits) -> str:
+    most = connections.http
+    # Without a key nothing of a body is waited for: the service refuses from the head alone.
+    keyed = "if { req.hdr(authorization) -m found }" if limits.api_key else ""
+    rules = (
+        f"    http-request track-sc1 {_CLIENT} table calls\n"
+        + TOO_MANY_REQUESTS.rules(f"{{ sc1_conn_cur gt {connections.calls_per_client} }}")
+        + TOO_LARGE.rules(f"{{ req.body_size gt {limits.max_body_bytes} }}", limits.max_body_bytes)
+        # HAProxy takes a length of 2^64 for none.
+        + TOO_LARGE.rules("{ req.hdr(content-length),length gt 15 }", limits.max_body_bytes)
+        + UPGRADE.rules("{ req.hdr(upgrade) -m sub -i websocket }")
+        + _HEADER_RULES
+        + f"    http-request wait-for-body time {_ms(limits.head_timeout_s)} {keyed}\n"
+        # Where many are there, nobody keeps a connection that has nothing to do.
+        + f"    http-after-response set-header connection close if {{ fe_conn gt {most.most // 2} }}\n"
+    )
+    return _frontend(section, limits, most, "http_connections", rules)
 
 
-_TOO_MANY_HTTP = (
-    'status 429 content-type application/json hdr retry-after 1 string "'
-    r"{\"error\":{\"message\":\"too many requests of this address at a time\","
-    r'\"type\":\"rate_limit_error\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}"'
-)
-_TOO_MANY_GRPC = (
-    "status 200 hdr content-type application/grpc hdr grpc-status 8 "
-    'hdr grpc-message "too many calls of this address at a time"'
-)
+def _grpc(section: str, limits: Settings, connections: ConnectionLimits) -> str:
+    # It asks for a log line for each call again, which a stranger could fill the disk with.
+    section = _edit(section, r"\n +log global(?=\n)", "")
+    keyed = "{ req.hdr(authorization) -m found } " if limits.api_key else ""
+    rules = (
+        f"    http-request track-sc1 {_CLIENT} table calls\n"
+        f"    http-request return {TOO_MANY_CALLS} if {{ sc1_conn_cur gt {connections.calls_per_client} }}\n"
+        # Reflection is a conversation: its body ends when the client has asked all it wants to.
+        f"    http-request wait-for-body time {_ms(limits.head_timeout_s)} "
+        f"if {keyed}!{{ path_beg /grpc.reflection. }}\n"
+    )
+    return _frontend(section, limits, connections.grpc, "grpc_connections", rules)
 
-# A body that fits a buffer is waited for here, where it holds no place of the service's. Serve is told not to
-# watch for disconnects: that costs two tasks a request, and our ingress watches where a request takes long.
-# Serve reads these headers as UTF-8 and fails where they are none, before our ingress sees the request. What
+
+def _frontend(section: str, limits: Settings, connections: FrontEnd, table: str, rules: str) -> str:
+    first = f"    no log\n    maxconn {connections.most}\n"
+    first += f"    tcp-request connection track-sc0 {_CLIENT} table {table}\n"
+    for taken, share in _steps(connections):
+        first += (
+            f"    tcp-request connection reject if {{ fe_conn gt {taken} }} {{ sc0_conn_cur gt {share} }}\n"
+        )
+    return _edit(_bind(section, limits.host), r"(\n *bind .*\n)", lambda line: line[0] + first + rules)
+
+
+def _steps(connections: FrontEnd) -> list[tuple[int, int]]:
+    """The fuller a front end is, the less of it one address may have: whoever comes with few connections
+    finds a place until hundreds of addresses have conspired. Pairs of how many are taken, and the share."""
+    most, share = connections.most, connections.per_client
+    return [
+        (0, share),
+        (most // 2, max(_FEW, share // 8)),
+        (most * 3 // 4, max(_FEW, share // 64)),
+        (most * 7 // 8, _FEW),
+    ]
+
+
+# Serve is told not to watch for disconnects: that costs two tasks a request, and our ingress watches where a
+# request takes long. It reads these headers as UTF-8 and fails where they are none, before our ingress sees
+# the request. Another protocol is never spoken: who only offers one (`h2c`) is answered as if it had not. What
 # HAProxy answers itself where no replica does, says when to come again, as the service does.
-_HTTP_RULES = """\
-    http-request deny deny_status 400 if {{ req.fhdr(x-request-id) -m reg [^\\ -~] }}
-    http-request deny deny_status 400 if {{ req.fhdr(x-session-id) -m reg [^\\ -~] }}
+_HEADER_RULES = """\
+    http-request deny deny_status 400 if { req.fhdr(x-request-id) -m reg [^\\ -~] }
+    http-request deny deny_status 400 if { req.fhdr(x-session-id) -m reg [^\\ -~] }
     http-request del-header ^serve[_-]multiplexed[_-]model[_-]id$ -m reg
-    http-request wait-for-body time {head}
+    http-request del-header upgrade
     http-request set-header x-request-disconnect-disabled ?1
-    http-after-response set-header retry-after 1 if {{ status 503 }} !{{ res.fhdr(retry-after) -m found }}
-"""
-# Reflection is a conversation: its body ends when the client has asked all it wants to.
-_GRPC_RULES = """\
-    http-request wait-for-body time {head} unless {{ path_beg /grpc.reflection. }}
+    http-after-response set-header retry-after 1 if { status 503 } !{ res.fhdr(retry-after) -m found }
 """
 
 
@@ -144,9 +178,10 @@ def _edit(text: str, pattern: str, new: str | Callable[[re.Match[str]], str], ti
 
 
 def main(source: str, target: str) -> None:
-    """Amend a file into another one."""
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    Path(target).write_text(amended(Path(source).read_text(), settings(), files))
+    """Amend a file into another one, and print the megabytes of memory that HAProxy is to have."""
+    config = settings()
+    Path(target).write_text(amended(Path(source).read_text(), config, files_allowed()))
+    print(config.haproxy_memory_bytes // 1024**2)  # noqa: T201 (`haproxy.sh` reads it)
 
 
 if __name__ == "__main__":

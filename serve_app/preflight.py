@@ -9,10 +9,12 @@ from contextlib import suppress
 
 import psutil
 
+from deployments.secrets.places import secrets_of
+from serve_app.connection_limits import ConnectionLimits, files_allowed
 from serve_app.refusals import Refused
 from voyager_llm.catalog import Catalog
 from voyager_llm.errors import VoyagerError
-from voyager_llm.settings import Settings
+from voyager_llm.settings import Settings, variable_of
 from voyager_llm.snapshot import Delta
 from voyager_llm.store.database import file_of, parsed
 from voyager_llm.store.sql import SqlStore
@@ -20,8 +22,6 @@ from voyager_llm.store.sql import SqlStore
 
 def refuse_taken_ports(config: Settings) -> None:
     """Raises `Refused` when HTTP or gRPC could not be listened on."""
-    if config.http_port == config.grpc_port:
-        raise Refused(f"VOYAGER_HTTP_PORT and VOYAGER_GRPC_PORT are both {config.http_port}: change one")
     _refuse_taken(config.host, config.http_port, "VOYAGER_HTTP_PORT")
     _refuse_taken(config.host, config.grpc_port, "VOYAGER_GRPC_PORT")
 
@@ -55,6 +55,31 @@ def _by_whom(port: int) -> str:
             if found.status == psutil.CONN_LISTEN and found.laddr and found.laddr.port == port and found.pid:
                 return f" by {psutil.Process(found.pid).name()} (process {found.pid})"
     return ""
+
+
+def refuse_missing_key(config: Settings) -> None:
+    """Raises `Refused` when there is to be an API key and it cannot be read: nobody could call."""
+    if config.api_key is None:
+        return
+    try:
+        asyncio.run(secrets_of(config).get(config.api_key))
+    except VoyagerError as error:
+        place = config.secrets_dir / config.api_key.name / config.api_key.key
+        raise Refused(
+            f"VOYAGER_API_KEY: {error.message} ({place}, or {variable_of(config.api_key)})"
+        ) from None
+
+
+def fewer_connections(config: Settings) -> str:
+    """Why the service takes fewer connections than it was told to; empty where it does not."""
+    files = files_allowed()
+    total = ConnectionLimits.of(config, files).total
+    if total == config.max_connections:
+        return ""
+    return (
+        f"takes {total} connections at a time, not VOYAGER_MAX_CONNECTIONS={config.max_connections}: "
+        f"a process may open {files} files here (ulimit -Hn)"
+    )
 
 
 def open_store(config: Settings) -> list[str]:

@@ -2,8 +2,10 @@
 
 Serve takes this process for HAProxy: it signals it, and asks at the administration socket for its id. So
 the supervisor stands at that socket, hands questions and answers on with its own id in HAProxy's place, and
-passes signals on. It ends with Serve's manager, and HAProxy with it, whatever ends them: a killed run holds
-no port.
+passes signals on.
+
+It outlives Serve's manager for a while: Ray starts another manager, whose HAProxy takes the ports over from
+this one, and no client notices. It ends with the raylet, and HAProxy with it: a killed cluster holds no port.
 
 Nothing but the standard library, since one runs beside each HAProxy.
 """
@@ -13,6 +15,8 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +37,10 @@ _ENDING = (signal.SIGUSR1, signal.SIGTERM)
 _SETTLED_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
 _ANSWER_SECONDS = 5.0
+# Ray has another manager after some ten seconds.
+_WITHOUT_MANAGER_SECONDS = 60.0
+# Replicas stand in backends of these names; `haproxy_config.py` asks the same.
+_REPLICAS = re.compile(r"(?m)^backend (http|grpc)-")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -68,6 +76,16 @@ class Supervisor:
             if not is_settled:
                 time.sleep(_PAUSE_SECONDS)
             command = self._again
+
+    def end_with(self, manager: int, raylet: int) -> None:
+        """Wait until ``raylet`` has ended, or ``manager`` long ago; then end HAProxy. Both are ids of
+        processes. One that finishes what runs since another took over is let finish it."""
+        _wait_for(manager)
+        if not _wait_for(raylet, _WITHOUT_MANAGER_SECONDS) and self._ending:
+            _wait_for(raylet)
+        self._ending = True
+        if self._process is not None:
+            self._process.terminate()
 
     def _pass_on(self, number: int, _frame: object) -> None:
         self._ending = self._ending or number in _ENDING
@@ -106,6 +124,26 @@ def _ask(path: str, question: bytes) -> bytes:
         return b"".join(pieces)
 
 
+def _wait_for(pid: int, seconds: float | None = None) -> bool:
+    """Until a process has ended, for so many seconds at most. Whether it has."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], seconds)[0])
+    finally:
+        os.close(handle)
+
+
+def _parent_of(pid: int) -> int:
+    """The id of a process' parent; of its own where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return pid
+
+
 def die_with_parent() -> None:
     """Be killed when the process that started this one ends (Linux)."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -125,17 +163,37 @@ def without_predecessors(arguments: list[str]) -> list[str]:
     return arguments[: min(ends, default=len(arguments))]
 
 
+def taken_over(command: list[str], config: str, admin: str) -> list[str]:
+    """``command`` as it takes the ports over from the HAProxy that a killed manager left, where there is one.
+
+    Serve's new manager knows no replicas at first: the configuration of before then goes on."""
+    try:
+        left = re.search(rb"(?m)^Pid: (\d+)$", _ask(admin, b"show info\n"))
+    except OSError:
+        left = None
+    if left is None or "-sf" in command:
+        return command
+    former = Path(config).with_suffix(f".{int(left[1])}")
+    if former.exists() and not _REPLICAS.search(Path(config).read_text()):
+        shutil.copyfile(former, config)
+    return [*command, "-sf", str(int(left[1])), "-x", admin + _OWN]
+
+
 def main(binary: str, config: str, *given: str) -> int:
     """``given`` are Serve's arguments for HAProxy, ``config`` is the amended configuration."""
-    die_with_parent()
+    manager = os.getppid()
+    raylet = _parent_of(manager)
+    os.setpgrp()  # with a worker, the raylet kills its process group
     os.umask(0o077)  # the socket is for this user alone
     named = re.search(r"stats socket (\S+)\.own ", Path(config).read_text())
     if named is None:
         raise SystemExit(f"{config} names no administration socket")
     first = with_value([binary, *given], "-f", lambda _: config)
     first = with_value(first, "-x", lambda path: path + _OWN)
+    first = taken_over(first, config, named[1])
     supervisor = Supervisor(first, without_predecessors(first))
     stand_at(named[1], supervisor)
+    threading.Thread(target=supervisor.end_with, args=(manager, raylet), daemon=True).start()
     try:
         return supervisor.run()
     finally:

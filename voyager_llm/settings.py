@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,17 @@ def _identity() -> str:
     return f"{os.environ.get('HOSTNAME', 'controller')}-{os.getpid()}"
 
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+# A message of gRPC, with what stands around it, has to stay under 2 GiB.
+_LARGEST_BYTES = 1024 * 1024 * 1024
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches ``host``. Raises `ValueError` where it is no address."""
+    if host == "localhost":
+        return True
+    address = ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 class Settings(BaseSettings):
@@ -48,7 +59,7 @@ class Settings(BaseSettings):
     caller_upscale_delay_s: float = Field(10.0, ge=0)
     caller_downscale_delay_s: float = Field(300.0, ge=0)
     renderer_replicas: int = Field(1, ge=1, le=256)
-    max_ongoing_requests: int = Field(2048, ge=1, description="Of one router replica.")
+    max_ongoing_requests: int = Field(2048, ge=1, le=1_000_000, description="Of one router replica.")
 
     data_dir: Path = Field(
         Path.home() / ".local" / "share" / "voyager-llm", description="Where SQLite keeps its file."
@@ -73,15 +84,28 @@ class Settings(BaseSettings):
     connect_timeout_s: float = Field(5.0, gt=0, le=60)
     max_attempts: int = Field(3, ge=1, le=16)
     retry_budget_share: float = Field(0.2, ge=0, le=1, description="Repeats at an endpoint, per call of it.")
-    max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Of a request, HTTP or gRPC.")
-    max_answer_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(
+        8 * 1024 * 1024, ge=1024, le=_LARGEST_BYTES, description="Of a request, HTTP or gRPC."
+    )
+    max_answer_bytes: int = Field(32 * 1024 * 1024, ge=1024, le=_LARGEST_BYTES)
     max_connections: int = Field(
         16_384,
-        ge=16,
+        ge=64,
+        le=1_000_000,
         description="Of all clients; fewer where too few files may be open (two each).",
     )
+    max_grpc_connections: int = Field(
+        512, ge=16, le=100_000, description="Of these; each carries up to 100 calls at a time."
+    )
     max_connections_per_client: int = Field(
-        2048, ge=1, description="Connections, and calls at a time, of one address (IPv6: of one /64)."
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Connections, and calls at a time, of one address (IPv6: of one /64); "
+        "0: an eighth of all. Of gRPC's connections it may have the same share.",
+    )
+    haproxy_memory_bytes: int = Field(
+        1024 * 1024 * 1024, ge=256 * 1024 * 1024, le=_LARGEST_BYTES * 1024, description="At most."
     )
     head_timeout_s: float = Field(
         10.0, gt=0, le=3600, description="For a request's head, then for its body or the first 16 KiB of it."
@@ -90,7 +114,12 @@ class Settings(BaseSettings):
     client_timeout_s: float = Field(
         30.0, gt=0, le=3600, description="Silence of a client that is to send or to take something."
     )
-    connections_per_host: int = Field(2048, ge=1, description="To one provider; streams hold one each.")
+    idle_timeout_s: float = Field(
+        15.0, gt=0, le=3600, description="For the next request of a connection whose last one is answered."
+    )
+    connections_per_host: int = Field(
+        2048, ge=1, le=100_000, description="To one provider; streams hold one each."
+    )
     embedding_batch_wait_s: float = Field(
         0.0, ge=0, le=1, description="How long one text waits for others to be embedded with it; 0: never."
     )
@@ -103,11 +132,24 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _open_only_on_loopback(self) -> Settings:
         for name, host in (("HOST", self.host), ("REPLICA_HOST", self.replica_host)):
-            if host not in _LOOPBACK and self.api_key is None:
+            try:
+                is_open = not _is_loopback(host)
+            except ValueError:
+                raise ValueError(
+                    f"VOYAGER_{name}={host} is no address: give one of this machine's, "
+                    "or 0.0.0.0 (with IPv6: ::) for all of them"
+                ) from None
+            if is_open and self.api_key is None:
                 raise ValueError(
                     f"VOYAGER_{name}={host} is reachable by others: set VOYAGER_API_KEY to a reference "
                     '({"name": …, "key": …}) to the key that clients must present'
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Settings:
+        if self.http_port == self.grpc_port:
+            raise ValueError(f"VOYAGER_HTTP_PORT and VOYAGER_GRPC_PORT are both {self.http_port}: change one")
         return self
 
     def store_url(self) -> str:
@@ -142,5 +184,10 @@ def settings() -> Settings:
 
 def environment_secret(reference: SecretRef) -> str | None:
     """A secret given as ``VOYAGER_SECRET_<NAME>__<KEY>``, letters in capitals, the rest as ``_``."""
+    return os.environ.get(variable_of(reference))
+
+
+def variable_of(reference: SecretRef) -> str:
+    """The environment variable that a secret may stand in."""
     name = "".join(c if c.isalnum() else "_" for c in f"{reference.name}__{reference.key}").upper()
-    return os.environ.get(f"VOYAGER_SECRET_{name}")
+    return f"VOYAGER_SECRET_{name}"

