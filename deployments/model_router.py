@@ -53,13 +53,13 @@ class ModelRouter(GrpcMethods):
         relax_collector()
         self._hub = HubClient(hub)
         self._stages = Stages(caller, renderer, settings())
-        self._readiness = Readiness(self._stages.pings)
         ports = Ports(
             self._stages.caller, self._stages.renderer, self._hub, self._hub, self._hub, RemoteScorer(scorer)
         )
         self._replica = Replica(settings(), ports)
         self.authenticator = self._replica.authenticator
         self.handlers = self._replica.handlers
+        self._readiness = Readiness([self.authenticator.check, *self._stages.pings])
         self._background: set[asyncio.Task[None]] = set()
 
     def __serve_build_asgi_app__(self) -> HttpIngress:

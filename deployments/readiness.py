@@ -22,7 +22,7 @@ _SILENCE_SECONDS = 8.0
 
 
 class Readiness:
-    """Asks the other stages now and then. ``pings`` raise when a stage does not answer."""
+    """Asks the other stages, and for the clients' key, now and then. ``pings`` raise when one is missing."""
 
     def __init__(self, pings: Sequence[Callable[[], Awaitable[None]]]) -> None:
         self._pings = pings
@@ -44,5 +44,5 @@ class Readiness:
                     await asyncio.gather(*(ping() for ping in self._pings))
                 self._heard = time.monotonic()
             except Exception as error:
-                log.warning("a stage does not answer: %s", str(error) or type(error).__name__)
+                log.warning("not ready: %s", str(error) or type(error).__name__)
             await asyncio.sleep(_PERIOD_SECONDS)

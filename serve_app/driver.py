@@ -7,92 +7,41 @@ input, whose end says that the launcher is gone: then it ends the run, so that n
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+import threading
 import traceback
-from collections.abc import Callable
-from pathlib import Path
+from queue import SimpleQueue
+from typing import NoReturn
 
-import ray
-from ray import serve
-from ray.serve.schema import LoggingConfig
-
-from serve_app.app import APP_NAME, build_application, grpc_options
-from serve_app.cluster import DEPLOYED, NOT_REPLACED, RAY_STARTED, REPLACE, REPLACED, SERVE_STARTED
 from serve_app.processes import Run
-from voyager_llm.settings import Settings, settings
-
-_STORE_BYTES = 100 * 1024 * 1024
+from voyager_llm.settings import settings
 
 
-def run(config: Settings, report: Callable[[str], None]) -> None:
-    """Start everything, then obey until standard input ends."""
-    _start_ray()
-    report(RAY_STARTED)
-    serve.start(
-        http_options={"host": config.replica_host, "port": config.http_port, "keep_alive_timeout_s": 75},
-        grpc_options=grpc_options(config),
-    )
-    report(SERVE_STARTED)
-    _deploy(config)
-    report(DEPLOYED)
+def _listen(commands: SimpleQueue[str]) -> NoReturn:
+    """Hear the launcher out, whatever is being done meanwhile, and end the run when it is gone."""
     for line in sys.stdin:
-        if line.strip() == REPLACE:
-            report(REPLACED if _replace(config) else NOT_REPLACED)
-
-
-def _start_ray() -> None:
-    ray.init(
-        # A cluster of this run's own: without it Ray joins any that runs on the machine.
-        address="local",
-        # Logical: a replica takes a tenth of one.
-        num_cpus=max(os.cpu_count() or 1, 4),
-        include_dashboard=False,
-        object_store_memory=_STORE_BYTES,
-        _node_ip_address="127.0.0.1",
-        # Beside the run's other files, so that it goes with them; Ray's own place is for all users to read.
-        _temp_dir=str(Path(os.environ["VOYAGER_SCRATCH"]) / "ray"),
-        logging_level=logging.ERROR,
-        log_to_driver=os.environ.get("VOYAGER_VERBOSE") == "1",
-    )
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)
-
-
-def _deploy(config: Settings) -> None:
-    """Deploy the application; over a running one, replace its replicas one after the other."""
-    serve.run(
-        build_application(config),
-        name=APP_NAME,
-        blocking=False,
-        # A line for each request, formatted and written, costs more than our own work on it.
-        logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
-    )
-
-
-def _replace(config: Settings) -> bool:
-    """Whether every replica was replaced; those that run go on where one was not."""
-    try:
-        _deploy(config)
-    except Exception:
-        traceback.print_exc()
-        return False
-    return True
+        commands.put(line.strip())
+    # Without Ray in it: that ends a process, in the middle of whatever it does, which loses its cluster.
+    os.execv(sys.executable, [sys.executable, "-m", "serve_app.end_run"])  # noqa: S606
 
 
 def main() -> None:
     descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)
-    code = 0
+    Run.of_this_process().keep_session()
+    commands: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_listen, args=(commands,), daemon=True).start()
     try:
+        # Ray takes seconds to import; the launcher may be gone by then.
+        from serve_app.deploy import run  # noqa: PLC0415
+
         with os.fdopen(descriptor, "w", buffering=1) as reports:
-            run(settings(), lambda step: print(step, file=reports))
+            run(settings(), iter(commands.get, None), lambda step: print(step, file=reports))
     except Exception:
         traceback.print_exc()
-        code = 1
     sys.stderr.flush()
-    Run.of_this_process().end()
-    os._exit(code)  # its cluster is gone; Ray's own farewell would wait for it
+    os._exit(1)  # the launcher ends the rest; Ray's own farewell would wait for it
 
 
 if __name__ == "__main__":

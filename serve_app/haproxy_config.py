@@ -149,8 +149,8 @@ def _steps(connections: FrontEnd) -> list[tuple[int, int]]:
 
 # Serve is told not to watch for disconnects: that costs two tasks a request, and our ingress watches where a
 # request takes long. It reads these headers as UTF-8 and fails where they are none, before our ingress sees
-# the request. Another protocol is never spoken: who only offers one (`h2c`) is answered as if it had not. What
-# HAProxy answers itself where no replica does, says when to come again, as the service does.
+# the request. Another protocol is never spoken: who only offers one (`h2c`) is answered as if it had not.
+# What HAProxy answers itself where no replica does, says when to come again, as the service does.
 _HEADER_RULES = """\
     http-request deny deny_status 400 if { req.fhdr(x-request-id) -m reg [^\\ -~] }
     http-request deny deny_status 400 if { req.fhdr(x-session-id) -m reg [^\\ -~] }

@@ -22,7 +22,7 @@ from serve_app.drain import drain
 from serve_app.embedded_llm import SECRET_VARIABLE, EmbeddedLLM
 from serve_app.environment import free_port
 from serve_app.first_model import FIRST_MODEL, define_first_model
-from serve_app.preflight import open_store, refuse_taken_ports
+from serve_app.preflight import fewer_connections, open_store, refuse_missing_key, refuse_taken_ports
 from serve_app.processes import Run, end_abandoned
 from serve_app.refusals import Failed, Refused
 from serve_app.signals import Signals, StopRequested
@@ -53,6 +53,7 @@ def main() -> int:
             logging.raiseExceptions = False  # a log that cannot be written is no reason to fill the terminal
             logging.basicConfig(filename=log_file, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
             refuse_taken_ports(config)
+            refuse_missing_key(config)
             with database_claimed(config, name):
                 for reason in open_store(config):
                     say(f"left out until it is written anew: {reason}")
@@ -72,6 +73,8 @@ def main() -> int:
 def _run(config: Settings, run: Run, signals: Signals, log_file: Path) -> None:
     """Start, announce and watch. Raises `StopRequested` in the end, or `Failed`."""
     say(f"starting the service ({config.topology}); details go to {log_file}")
+    if why := fewer_connections(config):
+        say(why)
     # A hub that starts again while the file is gone must not take an empty one for the definitions.
     os.environ["VOYAGER_DATABASE_URL"] = only_existing(config.store_url())
     with _embedded(config) as embedded:

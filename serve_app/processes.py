@@ -1,7 +1,8 @@
 """Finds and ends the processes of a run, whoever started them, and removes what they left on the disk.
 
 Every process of a run inherits the mark `VOYAGER_RUN=<folder>:<pid of the launcher>`; the launcher holds a
-lock in the scratch folder. Used by `launch.py` and what it is made of, and by `driver.py`.
+lock in the scratch folder. Some of Ray's write their titles over it: all that the driver started are found by
+its session, too. Used by `launch.py` and what it is made of, and by `driver.py`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from pathlib import Path
 import psutil
 
 from serve_app.environment import RUN_MARK
+from serve_app.refusals import Failed
 
 FOLDER_PREFIX = "voyager-llm-"
 _LOCK = "lock"
-_END_SECONDS = 10.0
+# Holds the id of the driver's session.
+_SESSION = "session"
+_END_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Run:
 
     @contextmanager
     def held(self) -> Generator[None]:
-        """Say that the launcher lives; when it leaves, end what is left of the run."""
+        """Say that the launcher lives; when it leaves, end what is left of the run, as `end` does."""
         with (self.scratch / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
@@ -53,25 +57,47 @@ class Run:
             finally:
                 self.end()
 
+    def keep_session(self) -> None:
+        """Say that whatever is in the session that this process leads is of the run."""
+        if os.getsid(0) == os.getpid():
+            (self.scratch / _SESSION).write_text(str(os.getpid()))
+
     def processes(self) -> list[psutil.Process]:
         """All of the run but its launcher and this one."""
-        launcher = self.mark.rpartition(":")[2]
-        return [found for found, mark in _marked() if mark == self.mark and str(found.pid) != launcher]
+        session = self._session()
+        others = {os.getpid(), int(self.mark.rpartition(":")[2])}
+        return [
+            process
+            for process in psutil.process_iter()
+            if process.pid not in others
+            and (_mark(process) == self.mark or (session is not None and _is_in(process, session)))
+        ]
+
+    def _session(self) -> int | None:
+        """The driver's, where there is one. Its number is nobody else's while the run lives."""
+        try:
+            return int((self.scratch / _SESSION).read_text())
+        except (OSError, ValueError):
+            return None  # not 0: that is the session of the kernel's own threads
 
     def end(self) -> None:
-        """End every process and remove the folder.
+        """End every process and remove the folder. Raises `Failed` where one cannot be ended.
 
         They are killed, not asked: what they write is on the disk once it is answered, requests under way
         were waited for (`drain.py`), and Ray's own shutdown takes seconds and can hang."""
         deadline = time.monotonic() + _END_SECONDS
-        while (found := self.processes()) and time.monotonic() < deadline:
+        while found := self.processes():
             _kill(found)
+            if time.monotonic() > deadline:
+                left = ", ".join(f"{program(process)} (process {process.pid})" for process in found)
+                raise Failed(f"could not be ended: {left}")
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def end_abandoned() -> int:
     """End the processes of runs whose launcher was killed and remove their folders; how many there were."""
-    found = [process for process, mark in _marked() if not _launcher_lives(mark)]
+    marked = [(process, _mark(process)) for process in psutil.process_iter() if process.pid != os.getpid()]
+    found = [process for process, mark in marked if mark and not _launcher_lives(mark)]
     _kill(found)
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
         if _is_abandoned(folder):
@@ -110,16 +136,19 @@ def _kill(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=1)
 
 
-def _marked() -> list[tuple[psutil.Process, str]]:
-    found: list[tuple[psutil.Process, str]] = []
-    for process in psutil.process_iter():
-        if process.pid == os.getpid():
-            continue
-        with suppress(psutil.Error, OSError):
-            mark = process.environ().get(RUN_MARK)
-            if mark:
-                found.append((process, mark))
-    return found
+def _mark(process: psutil.Process) -> str:
+    """The run that it says it is of; empty where it says none, or may not be asked."""
+    try:
+        return process.environ().get(RUN_MARK, "")
+    except (psutil.Error, OSError):
+        return ""
+
+
+def _is_in(process: psutil.Process, session: int) -> bool:
+    try:
+        return os.getsid(process.pid) == session and lives(process)
+    except OSError:
+        return False
 
 
 def _is_abandoned(folder: Path) -> bool:

@@ -80,9 +80,10 @@ class Supervisor:
     def end_with(self, manager: int, raylet: int) -> None:
         """Wait until ``raylet`` has ended, or ``manager`` long ago; then end HAProxy. Both are ids of
         processes. One that finishes what runs since another took over is let finish it."""
-        _wait_for(manager)
-        if not _wait_for(raylet, _WITHOUT_MANAGER_SECONDS) and self._ending:
-            _wait_for(raylet)
+        if raylet not in _ended(manager, raylet):
+            gone = _ended(raylet, within=_WITHOUT_MANAGER_SECONDS)
+            if not gone and self._ending:
+                _ended(raylet)
         self._ending = True
         if self._process is not None:
             self._process.terminate()
@@ -124,16 +125,18 @@ def _ask(path: str, question: bytes) -> bytes:
         return b"".join(pieces)
 
 
-def _wait_for(pid: int, seconds: float | None = None) -> bool:
-    """Until a process has ended, for so many seconds at most. Whether it has."""
+def _ended(*pids: int, within: float | None = None) -> list[int]:
+    """Wait until one of these processes has ended, for so many seconds at most. Those that have."""
+    handles: dict[int, int] = {}
     try:
-        handle = os.pidfd_open(pid)
+        for pid in pids:
+            handles[os.pidfd_open(pid)] = pid
+        return [handles[handle] for handle in select.select(handles, [], [], within)[0]]
     except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], seconds)[0])
+        return [pid for pid in pids if pid not in handles.values()]
     finally:
-        os.close(handle)
+        for handle in handles:
+            os.close(handle)
 
 
 def _parent_of(pid: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.request import Principal
-from voyager_llm.errors import Unauthenticated
+from voyager_llm.errors import Unauthenticated, Unavailable, VoyagerError
 from voyager_llm.ports import SecretSource
 from voyager_llm.settings import Settings
 
@@ -42,6 +42,11 @@ class Authenticator:
             raise Unauthenticated("give the API key as 'Authorization: Bearer …'")
         return Principal(user[:_MAX_NAME] if user.isprintable() and user else "anonymous")
 
+    async def check(self) -> None:
+        """Raises `VoyagerError` where a key is set and cannot be read; then nobody is admitted."""
+        if self._key is not None:
+            await self._secrets.get(self._key)
+
     async def identify_call(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
         """As `identify`, of a gRPC call's metadata."""
         found = texts(metadata)
@@ -49,7 +54,13 @@ class Authenticator:
 
     async def _admits(self, key: SecretRef, authorization: str) -> bool:
         given = _bearer_token(authorization)
-        current = await self._secrets.get(key)
+        try:
+            current = await self._secrets.get(key)
+        except VoyagerError:
+            # Why is nothing for strangers; `check` says it, whenever readiness is looked at.
+            raise Unavailable(
+                "keys cannot be checked now; the operator finds the reason in the log"
+            ) from None
         if _equal(given, current):
             return True
         now = self._clock()

@@ -350,6 +350,17 @@ async def test_haproxy_is_back_at_once_and_takes_new_replicas(
     assert until(lambda: len(haproxy(running)) == 1, 10), haproxy(running)
 
 
+def test_nobody_notices_that_the_manager_of_haproxy_is_killed(running: RunningService) -> None:
+    (manager,) = running.processes("ray::HAProxyManager")
+    (before,) = haproxy(running)
+    manager.kill()
+    deadline = time.monotonic() + 60
+    while any(process == before for process in haproxy(running)):
+        with httpx.Client(base_url=running.url, timeout=5) as client:
+            assert client.post("/v1/chat/completions", json=UNKNOWN).status_code == 404
+        assert time.monotonic() < deadline, "another one has taken over"
+
+
 async def test_haproxy_is_back_when_its_supervisor_is_killed_too(
     running: RunningService, figures: Callable[[str], None]
 ) -> None:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import grpc
 import httpx
 import psutil
 import pytest
@@ -22,7 +19,7 @@ import pytest
 from serve_app.claims import database_claimed, folder_claimed
 from serve_app.drain import drain
 from serve_app.environment import free_port
-from serve_app.preflight import refuse_taken_ports
+from serve_app.preflight import fewer_connections, refuse_missing_key, refuse_taken_ports
 from serve_app.processes import FOLDER_PREFIX, Run, end_abandoned, lives
 from serve_app.refusals import Refused
 from tests.fake_provider.running import FakeProvider
@@ -38,15 +35,15 @@ from tests.support.running import (
     until,
 )
 from tests.support.terminal import terminal
+from voyager_llm.domain.model import SecretRef
 from voyager_llm.settings import Settings
-from voyager_llm.v1 import completions_pb2 as completions
-from voyager_llm.v1.model_manager_pb2_grpc import ModelManagerStub
 
 # A start that is refused needs no cluster. Alone it takes two seconds; tests share the machine.
 AT_ONCE_S = 30.0
 _HOLD = """
 import pathlib, sys
 from serve_app.claims import folder_claimed
+from voyager_llm.domain.model import SecretRef
 from voyager_llm.settings import Settings
 
 with folder_claimed(Settings(data_dir=pathlib.Path(sys.argv[1])), "one"):
@@ -56,18 +53,6 @@ with folder_claimed(Settings(data_dir=pathlib.Path(sys.argv[1])), "one"):
 MESSAGES = [{"role": "user", "content": "hello"}]
 
 
-def streamed(service: RunningService, model: str) -> str:
-    body = {"model": model, "messages": MESSAGES, "stream": True}
-    with service.http.stream("POST", "/v1/chat/completions", json=body) as answer:
-        return list(answer.iter_lines())[-2]
-
-
-def streamed_over_grpc(service: RunningService, model: str) -> int:
-    request = completions.GenerateCompletionRequest(model_name=model, prompt="hello")
-    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
-        return sum(bool(m.delta) for m in ModelManagerStub(channel).StreamCompletion(request, timeout=60))
-
-
 def nothing_is_left(service: RunningService, scratch: Path) -> None:
     until(lambda: not service.processes(), "no process is left", 10)
     assert not scratch.exists()
@@ -75,45 +60,6 @@ def nothing_is_left(service: RunningService, scratch: Path) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-
-
-@pytest.mark.parametrize(("topology", "number"), [("split", signal.SIGTERM), ("fused", signal.SIGINT)])
-def test_a_stop_finishes_what_runs(
-    topology: str, number: signal.Signals, provider: FakeProvider, tmp_path: Path
-) -> None:
-    service = RunningService(tmp_path, topology=topology)
-    scratch = service.scratch
-    service.model("slow", provider.profile("stop-slow", latency_s=10))
-    service.model("stream", provider.profile("stop-stream", tokens=50, token_delay_s=0.2))
-    with ThreadPoolExecutor() as pool:
-        under_way: list[Future[Any]] = [
-            pool.submit(service.chat, "slow"),
-            pool.submit(streamed, service, "stream"),
-            pool.submit(streamed_over_grpc, service, "stream"),
-        ]
-        asked = ("stop-slow", 1), ("stop-stream", 2)
-        until(lambda: all(provider.seen(name)["ongoing"] == n for name, n in asked), "all are under way")
-        service.process.send_signal(number)
-        until(lambda: refuses(service.url), "new connections are refused", 5)
-        assert not any(work.done() for work in under_way)
-        slow, last_event, tokens = (work.result() for work in under_way)
-    assert slow.status_code == 200
-    assert last_event == "data: [DONE]"
-    assert tokens == 50
-    assert service.ended() == 0
-    nothing_is_left(service, scratch)
-    _, _, after = service.output.partition(f"ready: {service.url}\n")
-    assert [line.partition(":")[0] for line in after.splitlines()] == ["stopping", "stopped"]
-
-
-def refuses(url: str) -> bool:
-    try:
-        httpx.get(f"{url}/healthz", timeout=1)
-    except httpx.ConnectError:
-        return True
-    except httpx.HTTPError:
-        return False
-    return False
 
 
 def test_ctrl_c_under_make_says_little_and_a_second_one_ends_at_once(
@@ -143,13 +89,59 @@ def test_ctrl_c_under_make_says_little_and_a_second_one_ends_at_once(
     assert "Traceback" not in screen.text
 
 
-def test_a_run_ends_with_its_launcher(tmp_path: Path) -> None:
-    service = RunningService(tmp_path, topology="fused")
-    scratch = service.scratch
-    service.process.kill()
-    service.process.wait()
-    until(lambda: not service.processes(), "no process is left")
-    nothing_is_left(service, scratch)
+@pytest.mark.parametrize("step", ["starting Ray", "starting the application"])
+def test_a_run_ends_with_its_launcher_however_far_it_is(step: str, tmp_path: Path) -> None:
+    ports = {"HTTP_PORT": free_port(), "GRPC_PORT": free_port()}
+    log = tmp_path / "up.log"
+    with log.open("wb") as output:
+        launcher = subprocess.Popen(
+            [*COMMAND, "--no-embedded-llm"], cwd=ROOT, env=environment_of(tmp_path, **ports),
+            stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    until(lambda: step in log.read_text(), step, START_SECONDS)
+    environment = psutil.Process(launcher.pid).environ()
+    run = Run(environment["VOYAGER_RUN"], Path(environment["VOYAGER_SCRATCH"]))
+    started = run.processes()
+    assert started
+    launcher.kill()
+    launcher.wait()
+    until(lambda: not any(lives(process) for process in [*started, *run.processes()]), "all are gone", 20)
+    until(lambda: not run.scratch.exists(), "its folder is gone", 5)
+    refuse_taken_ports(Settings(http_port=ports["HTTP_PORT"], grpc_port=ports["GRPC_PORT"]))
+
+
+_LEADER = """
+import os, subprocess, time
+from serve_app.processes import Run
+
+Run.of_this_process().keep_session()
+child = subprocess.Popen(["sleep", "600"], env={})
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("orphaned", [False, True])
+def test_what_has_lost_its_mark_is_ended_too(run: Run, orphaned: bool) -> None:
+    """Some of Ray's processes write their titles over the environment that they started with."""
+    scratch = {"VOYAGER_RUN": run.mark, "VOYAGER_SCRATCH": str(run.scratch)}
+    leader = subprocess.Popen(
+        [sys.executable, "-c", _LEADER], cwd=ROOT, env={**os.environ, **scratch},
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert leader.stdout is not None
+    unmarked = psutil.Process(int(leader.stdout.readline()))
+    if orphaned:
+        leader.kill()
+        leader.wait()
+    run.end()
+    assert not lives(unmarked)
+    assert not run.scratch.exists()
+
+
+def test_a_run_without_a_driver_has_what_carries_its_mark_and_no_more(run: Run) -> None:
+    """The kernel's own threads are in session 0, and so may be whatever started a container."""
+    assert run.processes() == []
 
 
 def test_a_stop_waits_no_longer_than_it_is_told(run: Run, tmp_path: Path) -> None:
@@ -256,6 +248,20 @@ def test_a_taken_port_is_named_with_its_setting(setting: str, host: str) -> None
     refuse_taken_ports(Settings(**ports))
 
 
-def test_one_port_for_both_is_refused() -> None:
-    with pytest.raises(Refused, match="are both 8000"):
-        refuse_taken_ports(Settings(http_port=8000, grpc_port=8000))
+@pytest.mark.parametrize("key", [None, ""])
+def test_a_key_that_cannot_be_read_is_refused_with_its_places(key: str | None, tmp_path: Path) -> None:
+    """Nobody could call such a service."""
+    config = Settings(api_key=SecretRef(name="clients", key="key"), secrets_dir=tmp_path)
+    path = tmp_path / "clients" / "key"
+    path.parent.mkdir()
+    if key is not None:
+        path.write_text(key)
+    with pytest.raises(Refused, match=rf"VOYAGER_API_KEY: .*{path}, or VOYAGER_SECRET_CLIENTS__KEY"):
+        refuse_missing_key(config)
+    path.write_text("a-key")
+    refuse_missing_key(config)
+
+
+def test_fewer_connections_than_were_asked_for_are_told() -> None:
+    assert not fewer_connections(Settings(max_connections=64))
+    assert "ulimit -Hn" in fewer_connections(Settings(max_connections=1_000_000))

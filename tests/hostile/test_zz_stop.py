@@ -1,0 +1,65 @@
+"""A stop loses nothing. The last tests on the services that others share: they end them."""
+
+from __future__ import annotations
+
+import signal
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import httpx
+
+from tests.fake_provider.running import FakeProvider
+from tests.hostile.test_runs import MESSAGES, nothing_is_left
+from tests.support.running import RunningService, until
+from voyager_llm.v1 import completions_pb2 as completions
+from voyager_llm.v1.model_manager_pb2_grpc import ModelManagerStub
+
+
+def streamed(service: RunningService, model: str) -> str:
+    body = {"model": model, "messages": MESSAGES, "stream": True}
+    with service.http.stream("POST", "/v1/chat/completions", json=body) as answer:
+        return list(answer.iter_lines())[-2]
+
+
+def streamed_over_grpc(service: RunningService, model: str) -> int:
+    request = completions.GenerateCompletionRequest(model_name=model, prompt="hello")
+    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+        return sum(bool(m.delta) for m in ModelManagerStub(channel).StreamCompletion(request, timeout=60))
+
+
+def test_a_stop_finishes_what_runs(running: RunningService, provider: FakeProvider) -> None:
+    service = running
+    number = signal.SIGTERM if service.replicas("LiteLLMCaller") else signal.SIGINT
+    scratch = service.scratch
+    service.model("stop-slow", provider.profile("stop-slow", latency_s=10))
+    service.model("stop-stream", provider.profile("stop-stream", tokens=50, token_delay_s=0.2))
+    with ThreadPoolExecutor() as pool:
+        under_way: list[Future[Any]] = [
+            pool.submit(service.chat, "stop-slow"),
+            pool.submit(streamed, service, "stop-stream"),
+            pool.submit(streamed_over_grpc, service, "stop-stream"),
+        ]
+        asked = ("stop-slow", 1), ("stop-stream", 2)
+        until(lambda: all(provider.seen(name)["ongoing"] == n for name, n in asked), "all are under way")
+        service.process.send_signal(number)
+        until(lambda: refuses(service.url), "new connections are refused", 5)
+        assert not any(work.done() for work in under_way)
+        slow, last_event, tokens = (work.result() for work in under_way)
+    assert slow.status_code == 200
+    assert last_event == "data: [DONE]"
+    assert tokens == 50
+    assert service.ended() == 0
+    nothing_is_left(service, scratch)
+    _, _, after = service.output.partition(f"ready: {service.url}\n")
+    assert [line.partition(":")[0] for line in after.splitlines()] == ["stopping", "stopped"]
+
+
+def refuses(url: str) -> bool:
+    try:
+        httpx.get(f"{url}/healthz", timeout=1)
+    except httpx.ConnectError:
+        return True
+    except httpx.HTTPError:
+        return False
+    return False
