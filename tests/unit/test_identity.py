@@ -10,7 +10,7 @@ from deployments.ingress.identity import OVERLAP_SECONDS, Authenticator
 from deployments.secrets.places import MountedFiles
 from deployments.secrets.source import Secrets
 from voyager_llm.domain.model import SecretRef
-from voyager_llm.errors import Unauthenticated
+from voyager_llm.errors import Unauthenticated, Unavailable, VoyagerError
 from voyager_llm.settings import Settings
 
 
@@ -96,3 +96,18 @@ async def test_a_key_without_its_scheme_is_no_key(secret: Path, header: str) -> 
         await authenticator.identify(header, "ada")
     with pytest.raises(Unauthenticated):
         await authenticator.identify_call([("authorization", header), ("authorization", b"\xff")])
+
+
+async def test_a_key_that_cannot_be_read_admits_nobody_and_is_not_named(secret: Path) -> None:
+    settings = Settings(api_key=SecretRef(name="clients", key="key"))
+    authenticator = Authenticator(settings, Secrets(MountedFiles(secret.parents[1])))
+    for given in ("", "one"):
+        rotate(secret, "")
+        with pytest.raises(Unavailable) as refusal:
+            await authenticator.identify(f"Bearer {given}", "ada")
+        assert "clients" not in str(refusal.value)
+    with pytest.raises(VoyagerError, match="secret clients, key key: not found"):
+        await authenticator.check()
+    rotate(secret, "one")
+    await authenticator.check()
+    assert await admits(authenticator, "one")

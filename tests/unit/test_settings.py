@@ -1,0 +1,49 @@
+"""Settings that cannot work are refused with what to do, before anything is started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from voyager_llm.domain.model import SecretRef
+from voyager_llm.settings import Settings
+
+KEY = SecretRef(name="clients", key="key")
+
+
+@pytest.mark.parametrize("host", ["", "*", "0", "127.0.0.1,127.0.0.2", "127.0.0.1 ::1", "here", "1.2.3"])
+@pytest.mark.parametrize("key", [None, KEY])
+def test_what_is_no_address_is_called_so(host: str, key: SecretRef | None) -> None:
+    with pytest.raises(ValidationError, match=r"VOYAGER_HOST=.* is no address: give one of"):
+        Settings(host=host, api_key=key)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "localhost"])
+def test_loopback_needs_no_key(host: str) -> None:
+    assert Settings(host=host).host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1", "fe80::1"])
+def test_any_other_address_needs_a_key(host: str) -> None:
+    with pytest.raises(ValidationError, match="reachable by others: set VOYAGER_API_KEY"):
+        Settings(host=host)
+    with pytest.raises(ValidationError, match=r"VOYAGER_REPLICA_HOST=.* reachable by others"):
+        Settings(replica_host=host)
+    assert Settings(host=host, api_key=KEY).host == host
+
+
+def test_one_port_for_both_is_refused() -> None:
+    with pytest.raises(ValidationError, match="are both 8000: change one"):
+        Settings(http_port=8000, grpc_port=8000)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"max_connections": 99_999_999}, {"max_body_bytes": 99_999_999_999_999}, {"max_answer_bytes": 2**31},
+     {"max_connections_per_client": -1}, {"connections_per_host": 10**9}, {"haproxy_memory_bytes": 1024}],
+)  # fmt: skip
+def test_numbers_that_no_machine_has_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"should be (less|greater) than or equal to"):
+        Settings(**values)
