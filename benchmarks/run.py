@@ -21,7 +21,7 @@ from benchmarks import streams, subjects
 from benchmarks.measure import Load, memory_mb, wrk
 from benchmarks.report import write_report
 from benchmarks.subjects import Subject, body_of
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work"

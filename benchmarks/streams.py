@@ -13,8 +13,8 @@ import aiohttp
 
 from benchmarks.measure import cpu_seconds
 from benchmarks.subjects import Subject, body_of
-from tests.fake_provider.formats import WORDS
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.formats import WORDS
+from scripts.fake_provider.running import FakeProvider
 
 TOKENS = 60
 DELAY_S = 0.05

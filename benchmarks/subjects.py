@@ -22,8 +22,8 @@ import psutil
 import yaml
 
 from benchmarks.measure import MARK, tree
+from scripts.fake_provider.running import FakeProvider
 from serve_app.environment import RUN_MARK, free_port
-from tests.fake_provider.running import FakeProvider
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path.home() / ".cache" / "voyager-llm"

@@ -16,11 +16,11 @@ from pathlib import Path
 import httpx
 import yaml
 
+from scripts.fake_provider.running import FakeProvider
 from scripts.kubernetes.binaries import KUBECTL, binary
 from scripts.kubernetes.gateway import Gateway, gateway
 from scripts.kubernetes.platform import Platform, eventually, path_of, platform
 from scripts.kubernetes.ray_cluster import ROOT
-from tests.fake_provider.running import FakeProvider
 from voyager_llm.domain.definition import Kind
 from voyager_llm.kube.client import KubeApi
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.lanes.batching import MOST_TEXTS, shared
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.service import LocalService, start
 
 

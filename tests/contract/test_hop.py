@@ -16,7 +16,7 @@ from deployments.caller import ProviderCaller
 from deployments.hop.renderer import DirectRenderer
 from deployments.hop.services import RendererService
 from deployments.prompt_renderer import LocalRenderer
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.calls import call, collected, model, streamed_text
 from tests.support.certificates import rays_tls
 from tests.support.hop import (

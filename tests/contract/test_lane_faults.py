@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from deployments.caller import ProviderCaller
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.calls import DIALECTS, call, collected, model, streamed_text
 from voyager_llm import errors
 from voyager_llm.domain.completion import Answer

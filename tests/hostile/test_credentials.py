@@ -14,7 +14,7 @@ import pytest
 
 from deployments.caller import ProviderCaller
 from deployments.lanes import credentials
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.accounts import google_account
 from tests.support.calls import call, model
 from voyager_llm.compiler import compile_model

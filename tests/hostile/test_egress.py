@@ -19,7 +19,7 @@ import pytest
 
 from deployments.caller import ProviderCaller
 from deployments.lanes import egress
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.hostile.test_parameters import MODELS, REQUESTS
 from tests.hostile.watch import Watch
 from tests.support.calls import call, model

@@ -17,11 +17,11 @@ import psutil
 import pytest
 
 from deployments.readiness import Readiness
+from scripts.fake_provider.running import FakeProvider
 from serve_app.cluster import Cluster
 from serve_app.processes import Run
 from serve_app.refusals import Failed
 from serve_app.watch import Watch
-from tests.fake_provider.running import FakeProvider
 from tests.hostile.test_runs import nothing_is_left
 from tests.support.processes import pretend
 from tests.support.running import ROOT, RunningService, until

@@ -23,7 +23,7 @@ from deployments.lanes import credentials
 from deployments.lanes.dialects import dialect
 from deployments.lanes.media import restrict_messages
 from deployments.lanes.seclusion import secluded
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.hostile.litellm_names import message_fields
 from tests.hostile.watch import Watch
 from tests.support.accounts import google_account

@@ -23,7 +23,7 @@ from deployments.caller import ProviderCaller
 from deployments.ingress.asgi import HttpRequest
 from deployments.ingress.openai.decode import decode
 from deployments.ingress.rpc.completions import decode as decode_rpc
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.hostile.litellm_names import names
 from tests.hostile.watch import Watch
 from tests.support.calls import call, model

@@ -16,13 +16,13 @@ import httpx
 import psutil
 import pytest
 
+from scripts.fake_provider.running import FakeProvider
 from serve_app.claims import database_claimed, folder_claimed
 from serve_app.drain import drain
 from serve_app.environment import free_port
 from serve_app.preflight import fewer_connections, refuse_missing_key, refuse_taken_ports
 from serve_app.processes import FOLDER_PREFIX, Run, end_abandoned, lives
 from serve_app.refusals import Refused
-from tests.fake_provider.running import FakeProvider
 from tests.support.postgres import running_postgres
 from tests.support.processes import pretend
 from tests.support.running import (

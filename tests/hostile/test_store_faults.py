@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
 
 from deployments.results import as_value
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.postgres import running_postgres
 from tests.support.service import LocalService, start
 from tests.support.stores import changed, draft, url_of

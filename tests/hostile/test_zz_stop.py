@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import httpx
 
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.hostile.test_runs import MESSAGES, nothing_is_left
 from tests.support.running import RunningService, until
 from voyager_llm.v1 import completions_pb2 as completions

@@ -16,8 +16,8 @@ import httpx
 import psutil
 import pytest
 
+from scripts.fake_provider.running import FakeProvider
 from scripts.kubernetes.platform import RAY_SERVICES, Platform, eventually, install_roles, manifests, path_of
-from tests.fake_provider.running import FakeProvider
 from tests.support.running import ROOT
 from voyager_llm.crd.manifests import AUTHOR
 from voyager_llm.crd.resources import BY_KIND

@@ -10,8 +10,8 @@ import pytest
 
 from controller.publish import PublishError, ServeRestPublisher
 from controller.serve_config import bundle_in, with_bundle
+from scripts.fake_provider.running import FakeProvider
 from scripts.kubernetes.ray_cluster import ray_cluster
-from tests.fake_provider.running import FakeProvider
 from voyager_llm.bundle import Published, bundle_of
 from voyager_llm.domain.definition import Kind
 from voyager_llm.report import Report

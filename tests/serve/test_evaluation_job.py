@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.running import ROOT, RunningService
 
 

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.running import RunningService, until
 
 

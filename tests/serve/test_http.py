@@ -15,7 +15,7 @@ import orjson
 import psutil
 import pytest
 
-from tests.fake_provider.running import FakeProvider
+from scripts.fake_provider.running import FakeProvider
 from tests.support.running import RunningService, until
 
 

@@ -21,7 +21,7 @@ class FakeProvider:
     def __init__(self, *, fast: bool = False) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        arguments = [sys.executable, "-m", "tests.fake_provider.server", str(self.port)]
+        arguments = [sys.executable, "-m", "scripts.fake_provider.server", str(self.port)]
         self._process = subprocess.Popen([*arguments, *(["--fast"] if fast else [])], cwd=ROOT)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:

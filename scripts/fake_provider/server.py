@@ -1,4 +1,4 @@
-"""The fake provider's server: `python -m tests.fake_provider.server PORT`."""
+"""The fake provider's server: `python -m scripts.fake_provider.server PORT`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import uvicorn
 
-from tests.fake_provider.formats import Format, format_of, wants_stream
-from tests.fake_provider.profiles import Profile, Record
+from scripts.fake_provider.formats import Format, format_of, wants_stream
+from scripts.fake_provider.profiles import Profile, Record
 
 RECORDS: dict[str, Record] = {}
 _FOREVER = 3600.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from tests.fake_provider.profiles import Profile
+from scripts.fake_provider.profiles import Profile
 
 PROMPT_TOKENS = 12
 CACHED_TOKENS = 4
