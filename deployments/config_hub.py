@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments.listening import listen_on
 from deployments.once import Once
+from deployments.process import prepare
 from deployments.results import as_value
 from voyager_llm.adoption import Adoption
 from voyager_llm.bundle import unpack
@@ -47,7 +47,7 @@ class ConfigHub:
     """Runs the catalog; wrapped by a deployment in `serve_app/app.py`."""
 
     def __init__(self, app_name: str) -> None:
-        listen_on(settings().replica_host)
+        prepare()
         self._app_name = app_name
         self._catalog = _catalog(settings(), self._publish)
         self._adoption = Adoption(self._catalog)

@@ -8,18 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from deployments.listening import listen_on
+from deployments.process import prepare
 from deployments.results import as_value
 from evals.scoring import score
 from voyager_llm.errors import VoyagerError
-from voyager_llm.settings import settings
 
 
 class EvaluationPool:
     """The deployment; wrapped in `serve_app/app.py`."""
 
     def __init__(self) -> None:
-        listen_on(settings().replica_host)
+        prepare()
 
     async def score(
         self, pairs: Sequence[tuple[str, str]], measurements: Sequence[str]

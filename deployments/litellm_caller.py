@@ -16,11 +16,10 @@ import ray
 
 from deployments.caller import ProviderCaller
 from deployments.coalesced import coalesced
-from deployments.collector import relax_collector
 from deployments.hop.gate import Gate
 from deployments.hop.server import Server
 from deployments.hop.services import CallerService
-from deployments.listening import listen_on
+from deployments.process import prepare
 from deployments.results import as_value
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
@@ -36,8 +35,7 @@ class LiteLLMCaller:
     """The deployment; wrapped in `serve_app/app.py`. ``limit``: calls at a time, whichever way they come."""
 
     def __init__(self, limit: int) -> None:
-        listen_on(settings().replica_host)
-        relax_collector()
+        prepare()
         self._caller = ProviderCaller(settings())
         self._gate = Gate(limit)
         node, address = ray.get_runtime_context().get_node_id(), ray.util.get_node_ip_address()

@@ -15,15 +15,14 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments.collector import relax_collector
 from deployments.handles import HubClient, RemoteScorer
 from deployments.ingress.http import HttpIngress
 from deployments.ingress.rpc.methods import GrpcMethods
 from deployments.metrics import merged
+from deployments.process import prepare
 from deployments.readiness import Readiness
 from deployments.replica import Ports, Replica
 from deployments.stages import Stages
-from voyager_llm import logs
 from voyager_llm.domain.quota import Grant
 from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller, Renderer
@@ -49,8 +48,7 @@ class ModelRouter(GrpcMethods):
         caller: DeploymentHandle[Any] | Callable[[Settings], Caller],
         renderer: DeploymentHandle[Any] | Callable[[], Renderer],
     ) -> None:
-        logs.configure(settings().log_file)
-        relax_collector()
+        prepare()
         self._hub = HubClient(hub)
         self._stages = Stages(caller, renderer, settings())
         ports = Ports(

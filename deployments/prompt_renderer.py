@@ -7,11 +7,10 @@ from typing import Any
 
 import ray
 
-from deployments.collector import relax_collector
 from deployments.hop.gate import Gate
 from deployments.hop.server import Server
 from deployments.hop.services import RendererService, unpacked
-from deployments.listening import listen_on
+from deployments.process import prepare
 from deployments.results import as_value
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import VoyagerError
@@ -32,8 +31,7 @@ class PromptRenderer:
     ``limit``: prompts at a time, whichever way they come."""
 
     def __init__(self, limit: int) -> None:
-        listen_on(settings().replica_host)
-        relax_collector()
+        prepare()
         self._renderer = LocalRenderer()
         self._gate = Gate(limit)
         node, address = ray.get_runtime_context().get_node_id(), ray.util.get_node_ip_address()

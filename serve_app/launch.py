@@ -28,6 +28,8 @@ from serve_app.refusals import Failed, Refused
 from serve_app.signals import Signals, StopRequested
 from serve_app.terminal import announce, say
 from serve_app.watch import Watch
+from voyager_llm import logs
+from voyager_llm.logs import keep_short
 from voyager_llm.settings import Settings, settings
 from voyager_llm.store.database import only_existing
 
@@ -45,13 +47,15 @@ def main() -> int:
     config = settings()
     run = Run.of_this_process()
     name = f"voyager-llm {_url(config)} (process {os.getpid()})"
-    log_file = config.data_dir / "voyager-llm.log"
+    log_file = config.log_file or config.data_dir / "voyager-llm.log"
+    os.environ["VOYAGER_LOG_FILE"] = str(log_file)  # for the replicas, which inherit it
     try:
         with run.held(), folder_claimed(config, name):
             if left := end_abandoned():
                 say(f"ended {left} processes that a killed run had left behind")
             logging.raiseExceptions = False  # a log that cannot be written is no reason to fill the terminal
-            logging.basicConfig(filename=log_file, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+            keep_short(log_file)
+            logs.configure(log_file)
             refuse_taken_ports(config)
             refuse_missing_key(config)
             with database_claimed(config, name):
@@ -65,7 +69,7 @@ def main() -> int:
         say(f"error: {refusal}")
         return 2
     except Failed as failure:
-        say(f"error: {failure}; everything was ended (the log: {log_file})")
+        say(f"error: {failure}; everything was ended (the logs: {log_file}, {config.data_dir / 'ray.log'})")
         return 1
     return 0
 
@@ -79,7 +83,7 @@ def _run(config: Settings, run: Run, signals: Signals, log_file: Path) -> None:
     os.environ["VOYAGER_DATABASE_URL"] = only_existing(config.store_url())
     with _embedded(config) as embedded:
         try:
-            cluster = Cluster(log_file)
+            cluster = Cluster(config.data_dir / "ray.log")
             watch = _deployed(cluster, config, run, signals)
             _wait_until_ready(cluster, watch, config, signals)
             if embedded is not None:

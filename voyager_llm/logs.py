@@ -10,6 +10,7 @@ import atexit
 import logging
 import queue
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
@@ -18,6 +19,7 @@ import orjson
 
 # Lines that may wait for the disk.
 _WAITING = 10_000
+_LONG_BYTES = 50 * 1024 * 1024
 # What is ours; other packages' lines go on to wherever they went.
 _OURS = ("deployments", "voyager_llm", "evals", "serve_app")
 
@@ -77,6 +79,13 @@ def configure(file: Path | None) -> None:
         logger.propagate = False
     listener.start()
     atexit.register(listener.stop)
+
+
+def keep_short(file: Path) -> None:
+    """Put a long log aside, over the one that was put aside before; called when a run starts."""
+    with suppress(OSError):
+        if file.stat().st_size > _LONG_BYTES:
+            file.replace(file.with_suffix(".1" + file.suffix))
 
 
 def _opened(file: Path | None) -> logging.Handler:

@@ -8,6 +8,7 @@ endpoint's health, to the limits, to the walk. Opened by `attempts.py`, read and
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from voyager_llm.errors import (
     public,
 )
 from voyager_llm.ports import Caller
+
+log = logging.getLogger(__name__)
 
 # Builds the call of an option; the argument is the seconds until its answer, or until its stream begins.
 MakeCall = Callable[[Option, float], Call]
@@ -132,7 +135,7 @@ class Attempt:
         except StopAsyncIteration:
             item = StreamEnd(None, UpstreamInvalid("the provider's stream has no end"))
         except Exception as error:
-            item = StreamEnd(None, public(error))
+            item = StreamEnd(None, _known(error))
         if not isinstance(item, StreamEnd):
             self._events += item.count(b"\n\n")
             return item
@@ -244,4 +247,12 @@ class Attempt:
             return UpstreamTimeout(f"the provider did not begin to answer within {self._allowance_s:.3g} s")
         if isinstance(error, StopAsyncIteration):
             return UpstreamInvalid("the provider's stream holds nothing")
-        return public(error) if isinstance(error, Exception) else None
+        return _known(error) if isinstance(error, Exception) else None
+
+
+def _known(error: Exception) -> VoyagerError:
+    """An error of ours; any other is logged, and stands for a fault of ours."""
+    fault = public(error)
+    if fault is not error:
+        log.error("an attempt failed for a reason that is no error of ours", exc_info=error)
+    return fault
