@@ -19,6 +19,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -147,6 +148,16 @@ def _parent_of(pid: int) -> int:
         return pid
 
 
+def _who_stands_at(path: str) -> int:
+    """The id of the process that listens at a socket; 0 where none does."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(path)
+            return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    except OSError:
+        return 0
+
+
 def die_with_parent() -> None:
     """Be killed when the process that started this one ends (Linux)."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -170,16 +181,21 @@ def taken_over(command: list[str], config: str, admin: str) -> list[str]:
     """``command`` as it takes the ports over from the HAProxy that a killed manager left, where there is one.
 
     Serve's new manager knows no replicas at first: the configuration of before then goes on."""
-    try:
-        left = re.search(rb"(?m)^Pid: (\d+)$", _ask(admin, b"show info\n"))
-    except OSError:
-        left = None
-    if left is None or "-sf" in command:
+    left = 0 if "-sf" in command else _who_stands_at(admin)
+    if not left:
         return command
-    former = Path(config).with_suffix(f".{int(left[1])}")
+    try:
+        answers = _ask(admin, b"show info\n")
+    except OSError:
+        answers = b""
+    if not answers:  # its HAProxy hangs, with the ports
+        os.kill(left, signal.SIGKILL)
+        _ended(left, within=_ANSWER_SECONDS)
+        return command
+    former = Path(config).with_suffix(f".{left}")
     if former.exists() and not _REPLICAS.search(Path(config).read_text()):
         shutil.copyfile(former, config)
-    return [*command, "-sf", str(int(left[1])), "-x", admin + _OWN]
+    return [*command, "-sf", str(left), "-x", admin + _OWN]
 
 
 def main(binary: str, config: str, *given: str) -> int:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from serve_app.connection_limits import ConnectionLimits, files_allowed
+from serve_app.processes import lives
 from tests.hostile.http2 import CALL, OPENED, frame
 from tests.support.edge import Edge, running_edge
 from tests.support.running import until
@@ -191,6 +192,17 @@ def test_haproxy_outlives_its_manager_and_is_taken_over(tmp_path: Path) -> None:
         slow[0].settimeout(5)
         assert slow[0].recv(4096).startswith(b"HTTP/1.1 200"), "what ran was finished"
         until(lambda: len(edge.haproxy()) == 1, "the one before has ended")
+
+
+def test_a_haproxy_that_hangs_is_replaced_by_the_next_manager(tmp_path: Path) -> None:
+    with running_edge(tmp_path) as edge:
+        (hanging,) = edge.haproxy()
+        hanging.suspend()
+        (manager,) = edge.managers()
+        manager.kill()
+        edge.start_manager(knows_replicas=True)
+        until(lambda: edge.answers("/healthz") == 200, "another has its ports", 30)
+        assert not lives(hanging)
 
 
 def has_answered(edge: Edge) -> bool:

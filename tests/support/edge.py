@@ -171,9 +171,10 @@ class Edge:
         return 0
 
     def stop(self) -> None:
+        started = psutil.Process(self.raylet.pid).children(recursive=True)
         self.raylet.kill()
         self.raylet.communicate()
-        for process in self.haproxy():
+        for process in [*started, *self.haproxy()]:
             with suppress(psutil.Error):
                 process.kill()
 
