@@ -97,8 +97,9 @@ def test_one_address_takes_little_memory(edge: Edge, figures: Callable[[str], No
 
 
 def test_many_addresses_take_no_more_than_there_is(tmp_path: Path, figures: Callable[[str], None]) -> None:
-    with running_edge(tmp_path, haproxy_memory_bytes=256 * 1024**2) as edge:
-        most = max(flood(edge, addresses(59), 60) for _ in range(2))
+    most_connections = {"max_grpc_connections": 4000, "max_connections_per_client": 4000}
+    with running_edge(tmp_path, haproxy_memory_bytes=256 * 1024**2, **most_connections) as edge:
+        most = max(flood(edge, addresses(59), 60) for _ in range(3))
         figures(f"HAProxy has {most} MB at most")
         assert most < 256
         until(lambda: edge.answers("/healthz") == 200, "it answers again", 10)
