@@ -7,6 +7,7 @@ its whole life. Deltas carry only what changed, so a change among 10,000 models 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -184,6 +185,12 @@ class SnapshotCell:
 
     def __init__(self) -> None:
         self.current = RuntimeConfig()
+        self._filled = asyncio.Event()
+
+    async def filled(self) -> RuntimeConfig:
+        """The configuration, once there is one: a replica that has just started has none yet."""
+        await self._filled.wait()
+        return self.current
 
     def apply(self, delta: Delta) -> bool:
         """Move to the delta's version. False: the delta does not fit, ask for the whole."""
@@ -192,4 +199,5 @@ class SnapshotCell:
         if delta.base not in (0, self.current.version):
             return False
         self.current = self.current.apply(delta)
+        self._filled.set()
         return True

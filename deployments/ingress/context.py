@@ -23,7 +23,7 @@ _MAX_SESSION = 256
 # The tag that names the session.
 _SESSION_TAG = "session_id"
 # W3C Trace Context, level 1: version, trace, parent, flags.
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
 # Reads a header by its lower-case name; an empty string where it is absent.
 Headers = Callable[[str], str]
@@ -69,7 +69,7 @@ def trace_of(header: Headers) -> Trace:
     named = asked if 0 < len(asked) <= _MAX_TRACE_ID and asked.isprintable() else ""
     if parent is None:
         return Trace(named or urandom(16).hex())
-    return Trace(named or parent[1], parent[2], sampled=bool(int(parent[3], 16) & 1))
+    return Trace(named or parent[1], parent[2])
 
 
 def told_by(ctx: RequestContext, message: object) -> RequestContext:

@@ -6,6 +6,7 @@ read the `Exchange` that they get; topology decides where the renderer and the c
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,10 +24,13 @@ from deployments.request.walk import Walk
 from voyager_llm.domain.completion import Completion, CompletionRequest
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.request import RequestContext
+from voyager_llm.errors import Unavailable
 from voyager_llm.ports import Renderer
 from voyager_llm.settings import Settings
-from voyager_llm.snapshot import SnapshotCell
+from voyager_llm.snapshot import RuntimeConfig, SnapshotCell
 from voyager_llm.templating.render import Rendered
+
+_FIRST_CONFIG_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Pipeline:
         walk: Walk | None = None
         try:
             slot = self.admission.take()
-            config = self.snapshots.current
+            config = await self._config()
             prompt = rendering.named(config, request)
             request = await rendering.fill(self.renderer, request, prompt)
             plan = self.routing.plan(config, request, ctx, prompt, self.line.clock())
@@ -75,5 +79,16 @@ class Pipeline:
         self, name: str, version: str, variables: dict[str, Any], *, texts: bool
     ) -> tuple[PromptDefinition, Rendered]:
         """A stored prompt with its variables filled in. Raises `NotFound`, `InvalidArgument`."""
-        prompt = self.snapshots.current.prompt(name, version)
+        prompt = (await self._config()).prompt(name, version)
         return prompt, await self.renderer.render(prompt, variables, texts)
+
+    async def _config(self) -> RuntimeConfig:
+        """What this request pins. Serve sends a replica requests before it has its first configuration."""
+        config = self.snapshots.current
+        if config.version:
+            return config
+        try:
+            async with asyncio.timeout(_FIRST_CONFIG_S):
+                return await self.snapshots.filled()
+        except TimeoutError:
+            raise Unavailable("no definitions have come from the hub yet; try again", "", 1.0) from None

@@ -99,8 +99,9 @@ async def test_a_caller_that_is_killed_takes_only_its_own_calls_with_it(
         await _until(lambda: len(service.replicas("LiteLLMCaller") - before) == 1, "it is replaced")
         await _until(lambda: connections(service, "LiteLLMCaller") == 2, "the new one is connected")
     assert went_on < 5
-    assert outcomes["caller_lost"] + outcomes["stream with an error event"] <= 16, outcomes
-    assert outcomes["stream cut off"] == outcomes["internal"] == 0, outcomes
+    # What had begun cannot be made again; everything else was, and no provider was blamed.
+    assert set(outcomes) <= {"200", "stream", "stream with an error event"}, outcomes
+    assert outcomes["stream with an error event"] <= 8, outcomes
 
 
 async def test_a_rolling_update_loses_nothing(service: RunningService, provider: FakeProvider) -> None:
@@ -114,8 +115,7 @@ async def test_a_rolling_update_loses_nothing(service: RunningService, provider:
             lambda: not before & (now("LiteLLMCaller") | now("PromptRenderer")), "all are replaced", 150
         )
         await _until(lambda: connections(service, "LiteLLMCaller") == 2, "the new ones are connected")
-    # A router that is new itself may not have its definitions yet: that is no matter of this path.
-    assert set(outcomes) - {"not_found"} == {"200", "stream"}, outcomes
+    assert set(outcomes) == {"200", "stream"}, outcomes
 
 
 class FloodingProvider:

@@ -31,14 +31,11 @@ def test_nothing_said_is_a_new_trace_without_a_deadline() -> None:
 
 
 def test_the_callers_trace_goes_on() -> None:
-    assert context(traceparent=PARENT).trace == Trace(TRACE, "b7ad6b7169203331", sampled=True)
-    assert not context(traceparent=PARENT[:-2] + "00").trace.sampled
+    assert context(traceparent=PARENT).trace == Trace(TRACE, "b7ad6b7169203331")
 
 
 def test_the_callers_own_name_of_a_trace_is_kept_beside_its_parent() -> None:
-    assert context(x_trace_id="book-7", traceparent=PARENT).trace == Trace(
-        "book-7", "b7ad6b7169203331", sampled=True
-    )
+    assert context(x_trace_id="book-7", traceparent=PARENT).trace == Trace("book-7", "b7ad6b7169203331")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +77,7 @@ def test_a_session_that_does_not_fit_is_refused_by_name() -> None:
 def test_a_message_wins_over_headers() -> None:
     ctx = context(x_trace_id="header", traceparent=PARENT, x_session_id="header")
     told = told_by(ctx, message(trace_id="mine", session_id="book-7", customer="ada"))
-    assert told.trace == Trace("mine", "b7ad6b7169203331", sampled=True)
+    assert told.trace == Trace("mine", "b7ad6b7169203331")
     assert told.session == "book-7"
     assert told.tags == {"session_id": "book-7", "customer": "ada"}
     silent = told_by(ctx, message())

@@ -216,3 +216,16 @@ def test_a_model_made_anew_under_an_open_stream_starts_from_nothing() -> None:
         assert [health.in_flight for _, _, health in bench.replica.endpoints] == [0]
 
     run(work)
+
+
+def test_a_replica_that_has_just_started_waits_for_its_definitions() -> None:
+    async def work(clock: Callable[[], float]) -> None:
+        bench = Bench(lambda _: GOOD, clock)
+        early = asyncio.create_task(bench.pipeline.complete(context(clock), request("m")))
+        await asyncio.sleep(1)
+        await bench.define(model("m"))
+        assert (await early).account.outcome == "ok"
+        with pytest.raises(errors.Unavailable, match="no definitions"):
+            await Bench(lambda _: GOOD, clock).pipeline.complete(context(clock), request("m"))
+
+    run(work)

@@ -22,12 +22,10 @@ class Trace:
     """The trace that a request is part of.
 
     ``id`` is what answers, errors and logs show: the caller's ``x-trace-id``, else the trace of its W3C
-    ``traceparent``, else a new one. ``parent_id`` is the caller's span (16 hexadecimal digits), or empty;
-    ``sampled``: the caller records this trace."""
+    ``traceparent``, else a new one. ``parent_id`` is the caller's span (16 hexadecimal digits), or empty."""
 
     id: str
     parent_id: str = ""
-    sampled: bool = False
 
 
 def _none() -> Mapping[str, str]:
