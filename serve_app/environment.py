@@ -53,6 +53,9 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         # Its messages, without a line for each request, go to a file beside its socket.
         "RAY_SERVE_HAPROXY_LOG_TARGET": "stderr",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        # A router that dies has answered nothing yet to most of its requests: they are sent once more, to
+        # another one or, through Serve's own proxy, to the next.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
