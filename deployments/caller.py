@@ -19,9 +19,10 @@ from deployments.lanes.wire import WireLane
 from deployments.secrets.places import secrets_of
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
+from voyager_llm.domain.judgement import judge
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.providers import Lane
-from voyager_llm.errors import UpstreamMisconfigured, VoyagerError
+from voyager_llm.errors import VoyagerError
 from voyager_llm.settings import Settings
 
 T = TypeVar("T")
@@ -36,19 +37,6 @@ async def _concealing(attempt: Callable[[str], Awaitable[T]], key: str) -> T:
     """An attempt with ``key``, which stands in none of its errors."""
     try:
         return await attempt(key)
-    except VoyagerError as error:
-        raise concealed(error, key) from None
-
-
-async def _stream(lane: LaneOf, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
-    """A lane's stream, without the key in any of its errors."""
-    try:
-        async with aclosing(lane.stream(call, key)) as blocks:
-            async for block in blocks:
-                if isinstance(block, StreamEnd) and block.error is not None:
-                    yield replace(block, error=concealed(block.error, key))
-                else:
-                    yield block
     except VoyagerError as error:
         raise concealed(error, key) from None
 
@@ -80,17 +68,19 @@ class ProviderCaller:
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
         lane = self._lane(call)
         key = await self._key(call.endpoint)
-        try:
-            async with aclosing(_stream(lane, call, key)) as blocks:
-                async for block in blocks:
-                    yield block
-        except UpstreamMisconfigured:
-            newer = await self._newer(call.endpoint, key)
-            if newer is None:
-                raise
-            async with aclosing(_stream(lane, call, newer)) as blocks:
-                async for block in blocks:
-                    yield block
+        while True:  # each try has a newer key
+            try:
+                async with aclosing(lane.stream(call, key)) as blocks:
+                    async for block in blocks:
+                        if isinstance(block, StreamEnd) and block.error is not None:
+                            block = replace(block, error=concealed(block.error, key))  # noqa: PLW2901
+                        yield block
+                return
+            except VoyagerError as error:  # from before the first block
+                newer = await self._newer(call.endpoint, key, error)
+                if newer is None:
+                    raise concealed(error, key) from None
+                key = newer
 
     async def probe(self, endpoint: Endpoint) -> None:
         await self._with_key(endpoint, lambda key: self._probe(endpoint, key))
@@ -100,8 +90,8 @@ class ProviderCaller:
         key = await self._key(endpoint)
         try:
             return await _concealing(attempt, key)
-        except UpstreamMisconfigured:
-            newer = await self._newer(endpoint, key)
+        except VoyagerError as error:
+            newer = await self._newer(endpoint, key, error)
             if newer is None:
                 raise
             return await _concealing(attempt, newer)
@@ -125,8 +115,11 @@ class ProviderCaller:
     async def _key(self, endpoint: Endpoint) -> str:
         return await self._secrets.get(endpoint.secret) if endpoint.secret is not None else ""
 
-    async def _newer(self, endpoint: Endpoint, used: str) -> str | None:
-        """The key that has replaced the one which the provider refused; None: it has not been replaced.
+    async def _newer(self, endpoint: Endpoint, used: str, error: VoyagerError) -> str | None:
+        """The key that has replaced the one which the provider refused; None: it is not that, or it has not
+        been replaced.
 
         Of several calls that are refused together, each asks for the key that it used itself."""
-        return await self._secrets.newer(endpoint.secret, used) if endpoint.secret is not None else None
+        if endpoint.secret is None or not judge(error).renews_key:
+            return None
+        return await self._secrets.newer(endpoint.secret, used)
