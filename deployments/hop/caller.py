@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -12,6 +13,8 @@ from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.errors import CallerLost, VoyagerError
 from voyager_llm.ports import Caller
+
+_GRACE_S = 0.5
 
 
 def lost() -> CallerLost:
@@ -27,6 +30,14 @@ class DirectCaller:
         self._through_serve = through_serve
 
     async def call(self, call: Call) -> Answer:
+        # The replica keeps the call's time itself, unless it hangs.
+        try:
+            async with asyncio.timeout(call.timeout_s + _GRACE_S):
+                return await self._answered(call)
+        except TimeoutError:
+            raise lost() from None
+
+    async def _answered(self, call: Call) -> Answer:
         tried: tuple[Channel, ...] = ()
         while (channel := self._peers.free(tried)) is not None:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,14 @@ async def test_calls_over_a_handle_and_direct_ones_share_the_limit() -> None:
 async def _turn(replica: Replica) -> None:
     async with replica.gate.turn():
         pass
+
+
+async def test_a_replica_that_hangs_keeps_nobody_beyond_the_calls_time() -> None:
+    held = Held()
+    async with direct(held) as (caller, replica, _, _):
+        with pytest.raises(CallerLost):
+            await caller.call(replace(call(OF), timeout_s=0.1))
+        await until(lambda: replica.gate.ongoing == 0, "the replica is told to stop")
 
 
 async def test_one_who_gives_up_waiting_for_a_place_takes_none() -> None:
