@@ -77,7 +77,7 @@ class Prober:
         for endpoint in silent:
             for health in self._healths(endpoint):
                 if error is None:
-                    health.began(now, now - asked, stream=True)
+                    health.reached()
                     health.succeeded(now)
                 else:
                     _count(health, error, now)

@@ -36,6 +36,7 @@ def database_claimed(config: Settings, holder: str) -> Generator[None]:
         raise Refused(f"VOYAGER_DATABASE_URL {error.message}") from None
     file = file_of(address)
     if file is not None:
+        _refuse_other_names(file)
         # Beside the file, whatever the folder it is reached by: another run may have it as its own.
         with _locked(file.resolve().with_name(f"{file.name}.lock"), f"the database {file}", holder):
             yield
@@ -44,6 +45,13 @@ def database_claimed(config: Settings, holder: str) -> Generator[None]:
             yield
     else:
         yield
+
+
+def _refuse_other_names(file: Path) -> None:
+    """SQLite keeps its journal beside the name that it is given: two names would corrupt the file."""
+    with suppress(OSError):
+        if file.stat().st_nlink > 1:
+            raise Refused(f"the database {file} has another name (a hard link): remove one of them")
 
 
 @contextmanager

@@ -108,6 +108,8 @@ def _http(section: str, limits: Settings, connections: ConnectionLimits) -> str:
         # Where many are there, nobody keeps a connection that has nothing to do.
         + f"    http-after-response set-header connection close if {{ fe_conn gt {most.most // 2} }}\n"
     )
+    # Else whoever begins with HTTP/2's preface has calls here that the limits of gRPC's port do not count.
+    section = _edit(section, r"(\n *bind \S+)", r"\1 proto h1")
     return _frontend(section, limits, most, "http_connections", rules)
 
 

@@ -20,6 +20,7 @@ from deployments.lanes.dialects import Dialect, NoLog, Outgoing, dialect
 from deployments.lanes.faults import error_in_success, fault, policy_refused
 from deployments.lanes.media import restrict_messages
 from deployments.lanes.roundtrip import RoundTrip
+from deployments.lanes.schemas import restrict_schemas
 from deployments.lanes.sse import EventSplitter, frame
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from deployments.lanes.wire import interrupted
@@ -100,6 +101,7 @@ class AdapterLane:
 def _outgoing(spoken: Dialect, call: Call, key: str) -> Outgoing:
     body = cast("dict[str, Any]", orjson.loads(call.body))
     restrict_messages(body)
+    restrict_schemas(body)
     endpoint = call.endpoint
     try:
         request = spoken.outgoing(endpoint.model_name, endpoint.base_url, key, body, call.stream)

@@ -20,6 +20,7 @@ from deployments.lanes.credentials import Credentials, hand_over
 from deployments.lanes.faults import judged, policy_refused
 from deployments.lanes.media import restrict_messages
 from deployments.lanes.said import Said, document_said
+from deployments.lanes.schemas import restrict_schemas
 from deployments.lanes.seclusion import seclude
 from deployments.lanes.sse import frame
 from deployments.lanes.upstream import Upstream
@@ -158,6 +159,7 @@ def _arguments(call: Call, key: str) -> dict[str, Any]:
     """Parameters out of the body, and what says how to call out of the endpoint, which wins."""
     body = cast("dict[str, Any]", orjson.loads(call.body))
     restrict_messages(body)
+    restrict_schemas(body)
     _refuse_remote_tools(body)
     endpoint = call.endpoint
     arguments: dict[str, Any] = {

@@ -119,8 +119,8 @@ class RoundTrip:
 
     async def __aenter__(self) -> Self:
         self._deadline = self._loop.time() + self._total_s
-        if not await self._ask():
-            await self._ask()
+        while not await self._ask():
+            pass  # ends: each was a connection out of the pool, and a new one is never stale
         return self
 
     async def _ask(self) -> bool:

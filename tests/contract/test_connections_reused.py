@@ -102,6 +102,15 @@ async def test_a_stale_connection_is_replaced_once(server: ScriptedServer, upstr
     assert server.requests == [2, 1]
 
 
+async def test_of_many_stale_connections_all_are_replaced(server: ScriptedServer, upstream: Upstream) -> None:
+    """A server that closes behind its answers leaves as many as there were requests at a time."""
+    server.play([Pause(0.1), OK])
+    await asyncio.gather(*(ask(upstream, server.url) for _ in range(5)))
+    server.scripts = [[END]] * 5 + [[OK]]
+    assert await ask(upstream, server.url) == (200, b"hello")
+    assert sorted(server.requests) == [1, 2, 2, 2, 2, 2]
+
+
 async def test_a_request_is_repeated_once_at_most(server: ScriptedServer, upstream: Upstream) -> None:
     server.play([OK], [END], [END], [OK])
     await ask(upstream, server.url)

@@ -157,12 +157,14 @@ def test_one_with_others_behind_it_gets_what_it_usually_takes(
     remaining: float, usual: float, tokens: int
 ) -> None:
     given = allowance_s(remaining, usual, tokens, others=True)
-    assert given >= min(usual, remaining)
+    assert given >= min(usual, 0.75 * remaining)
+    assert given <= 0.75 * remaining, "the others have their share"
 
 
 def test_a_slow_and_healthy_primary_is_not_cut_off_for_its_fallbacks() -> None:
     assert allowance_s(8, 3.0, 256, others=True) >= 4.5
     assert allowance_s(8, 0.0, 256, others=True) == 4.0
+    assert allowance_s(120, 0.0, 0, others=True) == 15.0
 
 
 def test_one_that_hangs_is_left_after_what_is_usual() -> None:

@@ -154,10 +154,14 @@ class EndpointHealth:
         for trial in trials:
             trial.over()
 
-    def began(self, now: float, latency_s: float, *, stream: bool) -> None:
-        """An answer came, or a stream began: the endpoint can be reached and is not at its limit."""
+    def reached(self) -> None:
+        """It can be reached: its answer to a probe says nothing of how long a request takes."""
         self._down.succeeded()
         self._limit.succeeded()
+
+    def began(self, now: float, latency_s: float, *, stream: bool) -> None:
+        """An answer came, or a stream began: the endpoint can be reached and is not at its limit."""
+        self.reached()
         self._observe(now, latency_s)
         if latency_s >= self.usual_s(now, stream=stream):
             self._longest[stream] = latency_s

@@ -9,6 +9,8 @@ from __future__ import annotations
 _TIMES_USUAL = 3.0
 # Seconds that any endpoint gets, and tokens a second of one that writes slowly.
 _FLOOR_SECONDS = 5.0
+# Of what remains, whatever an endpoint usually takes: the rest is for those behind it.
+_MOST = 0.75
 _SLOW_TOKENS_PER_SECOND = 40.0
 
 
@@ -25,11 +27,12 @@ def allowance_s(remaining_s: float, usual_s: float, output_tokens: int, *, other
 
     The last one gets all. One with others behind it gets what its patience says, since a slow endpoint must
     not be cut off for being followed; where that is more than half of what remains, it gets the larger of
-    the half and one and a half times what it usually takes. One that nothing is known of gets the half."""
+    the half and one and a half times what it usually takes, and never more than three quarters. One that
+    nothing is known of gets three times the least patience, or the half."""
     if not others:
         return remaining_s
     half = remaining_s / 2
-    if not usual_s:
-        return half
     patience = patience_s(usual_s, output_tokens)
-    return patience if patience <= half else min(remaining_s, max(half, 1.5 * usual_s))
+    if not usual_s:
+        return min(half, _TIMES_USUAL * patience)
+    return patience if patience <= half else min(_MOST * remaining_s, max(half, 1.5 * usual_s))
