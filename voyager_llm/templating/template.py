@@ -47,8 +47,18 @@ class Template:
         except UndefinedError as error:
             reason = str(error)
         except Exception as error:  # what Python raises on a template's operands is the template's mistake
-            reason = f"{type(error).__name__}: {error}"
+            reason = next((words for kind, words in _MISTAKES if isinstance(error, kind)), _NO_VALUE)
         raise RenderFailed(f"line {budget.line}: {reason}", "template")
+
+
+# Python's words are for those who write Python.
+_MISTAKES: tuple[tuple[type[Exception], str], ...] = (
+    (ZeroDivisionError, "division by zero"),
+    (OverflowError, "a number is too large"),
+    (TypeError, "values of these kinds cannot be compared or combined"),
+    (ValueError, "a value is not of the kind that is needed"),
+)
+_NO_VALUE = "an expression has no value"
 
 
 def compiled(source: str, tokens: Tokens) -> Template:
