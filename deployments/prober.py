@@ -15,7 +15,7 @@ from deployments.request.endpoints import EndpointTable
 from voyager_llm.clock import Clock
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.health import EndpointHealth
-from voyager_llm.domain.judgement import Blame, judge
+from voyager_llm.domain.judgement import hold_against
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.providers import Lane
 from voyager_llm.errors import VoyagerError
@@ -79,8 +79,9 @@ class Prober:
                 if error is None:
                     health.reached()
                     health.succeeded(now)
-                else:
-                    _count(health, error, now)
+                elif hold_against(health, error, now):
+                    # Nobody's request is to blame for what a probe meets, so it needs no witness.
+                    health.suspect(now, error.retry_after_s)
 
     def _is_silent(self, endpoint: Endpoint, now: float) -> bool:
         seen = max((health.last_seen for health in self._endpoints.known(endpoint)), default=0.0)
@@ -88,20 +89,6 @@ class Prober:
 
     def _healths(self, endpoint: Endpoint) -> list[EndpointHealth]:
         return self._endpoints.known(endpoint) or [self._endpoints.health(endpoint, Operation.CHAT)]
-
-
-def _count(health: EndpointHealth, error: VoyagerError, now: float) -> None:
-    """Nobody's request is to blame for what a probe meets, so it needs no witness."""
-    blame = judge(error).blame
-    if blame is Blame.NONE:
-        return
-    health.failed(now, error.message)
-    if blame is Blame.DOWN:
-        health.unreachable(now)
-    elif blame is Blame.LIMIT:
-        health.limited(now, error.retry_after_s)
-    else:
-        health.suspect(now, error.retry_after_s)
 
 
 def _by_address(config: RuntimeConfig) -> dict[tuple[str, str, str], list[Endpoint]]:

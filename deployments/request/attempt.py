@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from deployments.request.demand import Demand
 from deployments.request.quotas import Quotas, Reservation
 from deployments.request.routing import Option
-from deployments.request.walk import Walk, counts
+from deployments.request.walk import Walk
 from voyager_llm.clock import Clock
 from voyager_llm.domain.completion import CHARS_PER_TOKEN, Call, Reason, StreamEnd, Tried, Usage
 from voyager_llm.domain.health import Trial
+from voyager_llm.domain.judgement import hold_against
 from voyager_llm.domain.patience import patience_s
 from voyager_llm.errors import (
     Cancelled,
@@ -99,7 +100,7 @@ class Attempt:
         usual = self.option.health.usual_s(now, stream=self._wanted.stream)
         self._patience_s = patience_s(usual, tokens)
         try:
-            self._allowance_s = self._walk.allowance_s(self.option, tokens, stream=self._wanted.stream)
+            self._allowance_s = self._walk.allowance_s(usual, tokens)
             await self._reserve()
             await (self._begin() if self._wanted.stream else self._call())
         except BaseException as error:
@@ -212,8 +213,8 @@ class Attempt:
             fault = Cancelled("the client went away")
         if fault is None:
             health.succeeded(now)
-        elif not self._is_hasty(fault):
-            counts(fault, health, self._walk, now)
+        elif not self._is_hasty(fault) and hold_against(health, fault, now):
+            self._walk.accuse(health, fault.retry_after_s)
         outcome, message = ("ok", "") if fault is None else (fault.code, fault.message)
         model, endpoint = self.option.model.name, self.option.endpoint.key
         self._walk.tried.append(Tried(model, endpoint, self._reason, outcome, message, now - self._started))

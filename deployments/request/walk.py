@@ -13,7 +13,7 @@ from deployments.request.routing import Option, Plan
 from voyager_llm.clock import Clock
 from voyager_llm.domain.completion import Reason, Tried
 from voyager_llm.domain.health import EndpointHealth
-from voyager_llm.domain.judgement import Again, Blame, Chain, Judgement, judge
+from voyager_llm.domain.judgement import Again, Chain, Judgement, judge
 from voyager_llm.domain.patience import allowance_s
 from voyager_llm.domain.retry import full_jitter
 from voyager_llm.errors import DeadlineExceeded, VoyagerError
@@ -44,15 +44,16 @@ class Walk:
     def first(self) -> Option:
         return self._ahead.pop(0)
 
-    def allowance_s(self, option: Option, output_tokens: int, *, stream: bool) -> float:
-        """Seconds for an attempt that starts now. Raises `DeadlineExceeded`."""
+    def allowance_s(self, usual_s: float, output_tokens: int) -> float:
+        """Seconds for an attempt that starts now; the arguments are those of `patience.allowance_s`.
+
+        Raises `DeadlineExceeded`."""
         self._started += 1
         remaining = self.remaining_s()
         if remaining <= 0:
             raise DeadlineExceeded("the request's deadline has passed")
-        usual = option.health.usual_s(self._clock(), stream=stream)
         others = bool(self._ahead) and self._started < self._plan.max_attempts
-        return allowance_s(remaining, usual, output_tokens, others=others)
+        return allowance_s(remaining, usual_s, output_tokens, others=others)
 
     def accuse(self, health: EndpointHealth, hint_s: float) -> None:
         """An endpoint failed, unless the request itself is at fault."""
@@ -122,19 +123,3 @@ class Walk:
         self._ahead = list(options)
         following = self.sidestep()
         return None if following is None else (following, Reason.FALLBACK)
-
-
-def counts(error: VoyagerError, health: EndpointHealth, walk: Walk, now: float) -> None:
-    """Hold a failed attempt against its endpoint as far as it speaks of it."""
-    judged = judge(error)
-    if judged.blame is Blame.NONE:
-        return
-    health.failed(now, error.message)
-    if judged.blame is Blame.DOWN:
-        health.unreachable(now)
-    elif judged.blame is Blame.LIMIT:
-        health.limited(now, error.retry_after_s)
-    elif judged.blame is Blame.SUSPECT:
-        health.suspect(now, error.retry_after_s)
-    else:
-        walk.accuse(health, error.retry_after_s)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 
+from voyager_llm.domain.health import EndpointHealth
 from voyager_llm.errors import VoyagerError
 
 
@@ -118,3 +119,20 @@ JUDGEMENTS: Mapping[str, Judgement] = MappingProxyType(
 def judge(error: VoyagerError) -> Judgement:
     """The row of an error."""
     return JUDGEMENTS[error.code]
+
+
+def hold_against(health: EndpointHealth, error: VoyagerError, now: float) -> bool:
+    """Count a failed attempt or probe against its endpoint as far as it speaks of it.
+
+    True: it is only noted for people to see, and makes the endpoint a suspect once a witness is found."""
+    blame = judge(error).blame
+    if blame is Blame.NONE:
+        return False
+    health.failed(now, error.message)
+    if blame is Blame.DOWN:
+        health.unreachable(now)
+    elif blame is Blame.LIMIT:
+        health.limited(now, error.retry_after_s)
+    elif blame is Blame.SUSPECT:
+        health.suspect(now, error.retry_after_s)
+    return blame is Blame.WITNESSED
