@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from voyager_llm.crd.manifests import age
-from voyager_llm.crd.resources import API_VERSION, RESOURCES, Resource
-from voyager_llm.kube.client import KubeApi, Object, Path
+from voyager_llm.definitions.crd.manifests import age
+from voyager_llm.definitions.crd.resources import API_VERSION, RESOURCES, Resource
+from voyager_llm.definitions.kube.client import KubeApi, Object, Path
 
 # Owns the fields that the controller applies.
 MANAGER = "voyager-llm-controller"

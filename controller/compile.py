@@ -13,15 +13,15 @@ from functools import lru_cache
 import orjson
 
 from controller.cluster import Observed
-from voyager_llm.bundle import Bundle, Published, bundle_of
-from voyager_llm.crd.conditions import Reason
-from voyager_llm.crd.manifests import author_of, definition_of, name_of
-from voyager_llm.crd.resources import BY_KIND, Resource
+from voyager_llm.definitions.bundle import Bundle, Published, bundle_of
+from voyager_llm.definitions.crd.conditions import Reason
+from voyager_llm.definitions.crd.manifests import author_of, definition_of, name_of
+from voyager_llm.definitions.crd.resources import BY_KIND, Resource
+from voyager_llm.definitions.kube.client import Object
 from voyager_llm.domain.definition import Frozen, Kind, document
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import VoyagerError
-from voyager_llm.kube.client import Object
 from voyager_llm.templating.render import check_prompt
 
 Key = tuple[Kind, str]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from voyager_llm.crd.conditions import ConditionType, Reason
+from voyager_llm.definitions.crd.conditions import ConditionType, Reason
 
 State = Literal["True", "False", "Unknown"]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
+from voyager_llm.definitions.kube.client import KubeApi, KubeError, Object, Path
 
 log = logging.getLogger(__name__)
 

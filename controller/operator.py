@@ -20,8 +20,8 @@ from controller.leases import Leadership
 from controller.publish import Publisher, RayServicePublisher, ServeRestPublisher
 from controller.reconciler import Reconciler
 from controller.serve_config import ConfigError, load_base
-from voyager_llm.crd.resources import GROUP, RESOURCES, VERSION
-from voyager_llm.kube.client import KubeError, connect
+from voyager_llm.definitions.crd.resources import GROUP, RESOURCES, VERSION
+from voyager_llm.definitions.kube.client import KubeError, connect
 from voyager_llm.settings import ControllerSettings
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ import orjson
 
 from controller.cluster import MANAGER
 from controller.serve_config import APPLICATION
-from voyager_llm.crd.conditions import Reason
-from voyager_llm.crd.resources import ALLOW_EMPTY
-from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
+from voyager_llm.definitions.crd.conditions import Reason
+from voyager_llm.definitions.crd.resources import ALLOW_EMPTY
+from voyager_llm.definitions.kube.client import KubeApi, KubeError, Object, Path
 
 _SERVE = "/api/serve/applications/"
 _TIMEOUT_S = 15.0

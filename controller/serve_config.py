@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import yaml
 
-from voyager_llm.bundle import Bundle, pack, unpack
+from voyager_llm.definitions.bundle import Bundle, pack, unpack
 
 APPLICATION = "voyager"
 HUB = "ConfigHub"

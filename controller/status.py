@@ -12,16 +12,16 @@ from typing import Any
 
 from controller.compile import Compiled, Verdict
 from controller.conditions import Finding, as_state, merged
-from voyager_llm.bundle import Bundle, Published
-from voyager_llm.compiler import compile_model
-from voyager_llm.crd.conditions import ConditionType as Type
-from voyager_llm.crd.conditions import Reason
+from voyager_llm.definitions.bundle import Bundle, Published
+from voyager_llm.definitions.compiler import compile_model
+from voyager_llm.definitions.crd.conditions import ConditionType as Type
+from voyager_llm.definitions.crd.conditions import Reason
+from voyager_llm.definitions.kube.client import Object
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.health import Phase
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
-from voyager_llm.kube.client import Object
 from voyager_llm.report import ModelReport, Report
 
 Status = dict[str, Any]

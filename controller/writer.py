@@ -12,9 +12,9 @@ from typing import Any
 
 from controller.cluster import MANAGER, Observed, path_of
 from controller.status import Status, View, status_of, timestamp
-from voyager_llm.crd.conditions import ConditionType, Reason
-from voyager_llm.crd.resources import API_VERSION, Resource
-from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
+from voyager_llm.definitions.crd.conditions import ConditionType, Reason
+from voyager_llm.definitions.crd.resources import API_VERSION, Resource
+from voyager_llm.definitions.kube.client import KubeApi, KubeError, Object, Path
 
 log = logging.getLogger(__name__)
 

@@ -17,22 +17,22 @@ from typing import Any, TypeVar
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments.once import Once
-from deployments.process import prepare
-from deployments.results import as_value
-from voyager_llm.adoption import Adoption
-from voyager_llm.bundle import unpack
-from voyager_llm.catalog import Catalog, Publish
+from deployments.serving.once import Once
+from deployments.serving.process import prepare
+from deployments.serving.results import as_value
+from voyager_llm.definitions.adoption import Adoption
+from voyager_llm.definitions.bundle import unpack
+from voyager_llm.definitions.catalog import Catalog, Publish
+from voyager_llm.definitions.kube.client import connect
+from voyager_llm.definitions.store.kubernetes import KubernetesStore
+from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.quota import Lease, ModelQuota
+from voyager_llm.domain.record import Record
 from voyager_llm.errors import NotFound, Unavailable, VoyagerError
-from voyager_llm.kube.client import connect
 from voyager_llm.report import Report
 from voyager_llm.settings import Settings, settings
 from voyager_llm.snapshot import Delta
-from voyager_llm.store.contract import Record
-from voyager_llm.store.kubernetes import KubernetesStore
-from voyager_llm.store.sql import SqlStore
 
 log = logging.getLogger(__name__)
 

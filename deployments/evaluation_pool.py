@@ -1,4 +1,4 @@
-"""The evaluation pool: replicas that score outputs. Its handle is in `handles.py`.
+"""The evaluation pool: replicas that score outputs. Its handle is in `serving/handles.py`.
 
 Scoring keeps a processor busy, so it never runs where requests are answered, in either topology.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from deployments.process import prepare
-from deployments.results import as_value
+from deployments.serving.process import prepare
+from deployments.serving.results import as_value
 from evals.scoring import score
 from voyager_llm.errors import VoyagerError
 

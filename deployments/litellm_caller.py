@@ -1,8 +1,8 @@
-"""The caller stage as a deployment. In process it is `caller.py`; routers reach it over `hop/` or a handle.
+"""The caller stage as a deployment. In process it is `lanes/caller.py`; reached over `hop/` or a handle.
 
 Over a handle a stream crosses the border in blocks: the first at once, so that the time to the first token
 does not suffer, then whatever came within a few milliseconds, since each costs as much as eight requests
-(`coalesced.py`).
+(`serving/coalesced.py`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 
 import ray
 
-from deployments.caller import ProviderCaller
-from deployments.coalesced import coalesced
 from deployments.hop.gate import Gate
 from deployments.hop.server import Server
 from deployments.hop.services import CallerService
-from deployments.process import prepare
-from deployments.results import as_value
+from deployments.lanes.caller import ProviderCaller
+from deployments.serving.coalesced import coalesced
+from deployments.serving.process import prepare
+from deployments.serving.results import as_value
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.errors import VoyagerError, public
@@ -70,7 +70,7 @@ class LiteLLMCaller:
             yield StreamEnd(None, public(error))
 
     async def ping(self) -> None:
-        """Answers routers that ask whether a caller is there (`readiness.py`)."""
+        """Answers routers that ask whether a caller is there (`health/readiness.py`)."""
 
     async def probe(self, endpoint: Endpoint) -> VoyagerError | None:
         return await as_value(self._caller.probe(endpoint))

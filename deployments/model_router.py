@@ -15,13 +15,13 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from deployments.handles import HubClient, RemoteScorer
+from deployments.health.readiness import Readiness
 from deployments.ingress.http import HttpIngress
+from deployments.ingress.metrics import merged
 from deployments.ingress.rpc.methods import GrpcMethods
-from deployments.metrics import merged
-from deployments.process import prepare
-from deployments.readiness import Readiness
 from deployments.replica import Ports, Replica
+from deployments.serving.handles import HubClient, RemoteScorer
+from deployments.serving.process import prepare
 from deployments.stages import Stages
 from voyager_llm.domain.quota import Grant
 from voyager_llm.errors import VoyagerError

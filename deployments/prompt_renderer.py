@@ -10,8 +10,8 @@ import ray
 from deployments.hop.gate import Gate
 from deployments.hop.server import Server
 from deployments.hop.services import RendererService, unpacked
-from deployments.process import prepare
-from deployments.results import as_value
+from deployments.serving.process import prepare
+from deployments.serving.results import as_value
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import VoyagerError
 from voyager_llm.settings import settings
@@ -46,7 +46,7 @@ class PromptRenderer:
         await self._server.drain()
 
     async def ping(self) -> None:
-        """Answers routers that ask whether a renderer is there (`readiness.py`)."""
+        """Answers routers that ask whether a renderer is there (`health/readiness.py`)."""
 
     async def render(
         self, prompt: bytes, variables: Mapping[str, Any], texts: bool

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from deployments.health.prober import Prober
+from deployments.health.status_board import StatusBoard
 from deployments.ingress.http import HttpIngress
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OpenAIApi
 from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.rpc.service import handlers_of
-from deployments.prober import Prober
 from deployments.request.accounts import Accounts, Observer
 from deployments.request.admission import Admission
 from deployments.request.attempt import Line
@@ -26,7 +27,6 @@ from deployments.request.pipeline import Pipeline
 from deployments.request.quotas import Quotas
 from deployments.request.routing import Routing
 from deployments.secrets.places import secrets_of
-from deployments.status_board import StatusBoard
 from voyager_llm.clock import Clock
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.health import HealthPolicy

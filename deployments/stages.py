@@ -11,10 +11,10 @@ from typing import Any
 import ray
 from ray.serve.handle import DeploymentHandle
 
-from deployments.handles import RemoteCaller, RemoteRenderer
 from deployments.hop.caller import DirectCaller
 from deployments.hop.peers import Peers
 from deployments.hop.renderer import DirectRenderer
+from deployments.serving.handles import RemoteCaller, RemoteRenderer
 from voyager_llm.ports import Caller, Renderer
 from voyager_llm.settings import Settings
 

@@ -19,7 +19,7 @@ from grpc_tools import protoc
 
 from scripts.charts import write_charts
 from scripts.openapi import document
-from voyager_llm.crd.resources import RESOURCES, custom_resource_definition
+from voyager_llm.definitions.crd.resources import RESOURCES, custom_resource_definition
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
@@ -29,7 +29,7 @@ GOOGLE = Path(annotations.__file__).parents[2]
 BUILTIN = Path(protoc.__file__).parent / "_proto"
 
 _HEADER = '"""Protobuf and gRPC code, generated out of `proto/` by `make gen`; not to be edited."""\n'
-_CRD_HEADER = "# Generated out of voyager_llm/crd/ by `make gen`; not to be edited.\n"
+_CRD_HEADER = "# Generated out of voyager_llm/definitions/crd/ by `make gen`; not to be edited.\n"
 
 
 def main() -> int:

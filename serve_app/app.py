@@ -14,9 +14,9 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, RequestRouterConfig, gRPCOptions
 
-from deployments.caller import ProviderCaller
 from deployments.config_hub import ROUTER, ConfigHub
 from deployments.evaluation_pool import EvaluationPool
+from deployments.lanes.caller import ProviderCaller
 from deployments.litellm_caller import LiteLLMCaller
 from deployments.model_router import ModelRouter
 from deployments.prompt_renderer import LocalRenderer, PromptRenderer

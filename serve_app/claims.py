@@ -10,10 +10,10 @@ from io import FileIO
 from pathlib import Path
 
 from serve_app.refusals import Refused
+from voyager_llm.definitions.store.claim import DatabaseClaim
+from voyager_llm.definitions.store.database import POSTGRES, file_of, parsed
 from voyager_llm.errors import InvalidArgument, VoyagerError
 from voyager_llm.settings import Settings
-from voyager_llm.store.claim import DatabaseClaim
-from voyager_llm.store.database import POSTGRES, file_of, parsed
 
 _LOCK = "launcher.lock"
 

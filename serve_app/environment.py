@@ -43,7 +43,7 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(_new_token(scratch)),
         # Serve calls it in its own proxy and before a router listens; see docs/listening.md.
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deployments.listening.for_serve",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deployments.serving.listening.for_serve",
         "VOYAGER_SCRATCH": str(scratch),
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",

@@ -29,9 +29,9 @@ from serve_app.signals import Signals, StopRequested
 from serve_app.terminal import announce, say
 from serve_app.watch import Watch
 from voyager_llm import logs
+from voyager_llm.definitions.store.database import only_existing
 from voyager_llm.logs import keep_short
 from voyager_llm.settings import Settings, settings
-from voyager_llm.store.database import only_existing
 
 _READY_SECONDS = 120.0
 _MODEL_SECONDS = 60.0

@@ -12,12 +12,12 @@ import psutil
 from deployments.secrets.places import secrets_of
 from serve_app.connection_limits import ConnectionLimits, files_allowed
 from serve_app.refusals import Refused
-from voyager_llm.catalog import Catalog
+from voyager_llm.definitions.catalog import Catalog
+from voyager_llm.definitions.store.database import file_of, parsed
+from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.errors import VoyagerError
 from voyager_llm.settings import Settings, variable_of
 from voyager_llm.snapshot import Delta
-from voyager_llm.store.database import file_of, parsed
-from voyager_llm.store.sql import SqlStore
 
 
 def refuse_taken_ports(config: Settings) -> None:

@@ -1,7 +1,7 @@
 """A cache bounded by what its values weigh, not by how many there are: one of a megabyte counts as one.
 
 Used for compiled templates (`templating/template.py`) and for prompts on their way to renderers
-(`deployments/handles.py`, `deployments/hop/services.py`).
+(`deployments/serving/handles.py`, `deployments/hop/services.py`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
-from voyager_llm.store.contract import Record
+from voyager_llm.domain.record import Record
 from voyager_llm.templating.render import Rendered
 
 

@@ -1,6 +1,6 @@
 """RuntimeConfig: the one immutable, versioned configuration that the data plane reads.
 
-The catalog compiles definitions into entries (`compiler.py`), publishes them as deltas, and every
+The catalog compiles definitions into entries (`definitions/compiler.py`), publishes them as deltas, and every
 replica keeps the result in a `SnapshotCell`. A request reads the cell once and keeps what it got for
 its whole life. Deltas carry only what changed, so a change among 10,000 models stays small.
 """

@@ -1,4 +1,4 @@
-"""Names of metrics and spans, in one place. Used by `deployments/meter.py`."""
+"""Names of metrics and spans, in one place. Used by `deployments/request/`."""
 
 COMPLETIONS = "voyager_completions"
 DURATION = "voyager_completion_duration_seconds"

@@ -17,9 +17,9 @@ from datetime import datetime
 from typing import Any
 
 from deployments.secrets.source import Secret
+from voyager_llm.definitions.kube.client import KubeApi, KubeError, Object, Path
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.errors import UpstreamUnavailable
-from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from deployments.secrets.cluster import ClusterSecrets
 from deployments.secrets.source import Secret, Secrets
+from voyager_llm.definitions.kube.client import connect
 from voyager_llm.domain.model import SecretRef
-from voyager_llm.kube.client import connect
 from voyager_llm.settings import Settings, environment_secret
 
 

@@ -21,8 +21,8 @@ from scripts.kubernetes.binaries import KUBECTL, binary
 from scripts.kubernetes.gateway import Gateway, gateway
 from scripts.kubernetes.platform import Platform, eventually, path_of, platform
 from scripts.kubernetes.ray_cluster import ROOT
+from voyager_llm.definitions.kube.client import KubeApi
 from voyager_llm.domain.definition import Kind
-from voyager_llm.kube.client import KubeApi
 
 
 def say(text: str = "") -> None:

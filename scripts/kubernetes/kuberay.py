@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from scripts.kubernetes.binaries import OPERATOR, binary
 from scripts.kubernetes.nodes import Kubelets, Network
 from scripts.kubernetes.ray_cluster import RayCluster
-from voyager_llm.kube.client import KubeApi, Path
+from voyager_llm.definitions.kube.client import KubeApi, Path
 
 _DASHBOARD, _SERVE = 8265, 8000
 _TOKEN_SECONDS = 60.0

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from voyager_llm.kube.client import KubeApi, KubeError, Path
+from voyager_llm.definitions.kube.client import KubeApi, KubeError, Path
 
 log = logging.getLogger(__name__)
 

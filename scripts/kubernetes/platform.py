@@ -22,9 +22,9 @@ from scripts.kubernetes import foreign
 from scripts.kubernetes.control_plane import ControlPlane, control_plane
 from scripts.kubernetes.kuberay import KubeRay, kuberay
 from scripts.kubernetes.ray_cluster import ROOT, RayCluster, ray_cluster
-from voyager_llm.crd.resources import BY_KIND, GROUP, RESOURCES, VERSION
+from voyager_llm.definitions.crd.resources import BY_KIND, GROUP, RESOURCES, VERSION
+from voyager_llm.definitions.kube import client as kube
 from voyager_llm.domain.definition import Kind
-from voyager_llm.kube import client as kube
 
 NAMESPACE = "llm"
 RAY_SERVICES = kube.Path("/apis/ray.io/v1", "rayservices", NAMESPACE)

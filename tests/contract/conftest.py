@@ -8,7 +8,7 @@ import pytest
 
 from scripts.kubernetes.control_plane import ControlPlane, control_plane
 from scripts.kubernetes.platform import USERS, admin, install_crds, install_roles
-from voyager_llm.kube.client import KubeApi
+from voyager_llm.definitions.kube.client import KubeApi
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voyager_llm.adoption import Adoption
-from voyager_llm.bundle import Bundle, Published, bundle_of, pack, unpack
-from voyager_llm.catalog import Catalog
+from voyager_llm.definitions.adoption import Adoption
+from voyager_llm.definitions.bundle import Bundle, Published, bundle_of, pack, unpack
+from voyager_llm.definitions.catalog import Catalog
+from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.definition import Kind
 from voyager_llm.snapshot import Delta, SnapshotCell
-from voyager_llm.store.sql import SqlStore
 
 MODEL = {"provider": "openai", "model_name": "gpt-4"}
 

@@ -13,14 +13,14 @@ import pytest
 from scripts.kubernetes.control_plane import ControlPlane
 from scripts.kubernetes.platform import NAMESPACE, SERVICE, eventually, path_of
 from tests.contract.test_store import draft
-from voyager_llm.crd.manifests import NAME, author_of
-from voyager_llm.crd.resources import BY_KIND, RESOURCES
+from voyager_llm.definitions.crd.manifests import NAME, author_of
+from voyager_llm.definitions.crd.resources import BY_KIND, RESOURCES
+from voyager_llm.definitions.kube import client as kube
+from voyager_llm.definitions.store.kubernetes import KubernetesStore
+from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.record import Draft, Record
 from voyager_llm.errors import NotFound, Unavailable, VersionConflict
-from voyager_llm.kube import client as kube
-from voyager_llm.store.contract import Draft, Record
-from voyager_llm.store.kubernetes import KubernetesStore
-from voyager_llm.store.sql import SqlStore
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 import uvloop
 
-from deployments.caller import ProviderCaller
 from deployments.hop.renderer import DirectRenderer
 from deployments.hop.services import RendererService
+from deployments.lanes.caller import ProviderCaller
 from deployments.prompt_renderer import LocalRenderer
 from scripts.fake_provider.running import FakeProvider
 from tests.support.calls import call, collected, model, streamed_text

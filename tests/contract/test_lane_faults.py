@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from deployments.caller import ProviderCaller
+from deployments.lanes.caller import ProviderCaller
 from scripts.fake_provider.running import FakeProvider
 from tests.support.calls import DIALECTS, call, collected, model, streamed_text
 from voyager_llm import errors

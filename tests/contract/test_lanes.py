@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from deployments.caller import ProviderCaller
+from deployments.lanes.caller import ProviderCaller
 from scripts.fake_provider.running import FakeProvider
 from tests.support.calls import DIALECTS, TOOLS, call, collected, model, streamed_text
 from voyager_llm import errors

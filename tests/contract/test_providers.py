@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from deployments.caller import ProviderCaller  # before LiteLLM, which asks the network when it comes first
+from deployments.lanes.caller import (
+    ProviderCaller,  # before LiteLLM, which asks the network when it comes first
+)
 from tests.hostile.watch import Watch
 from tests.support.calls import MESSAGES, call
 
@@ -20,7 +22,7 @@ from tests.support.calls import MESSAGES, call
 import litellm
 from litellm.types.utils import LlmProviders
 
-from voyager_llm.compiler import compile_model
+from voyager_llm.definitions.compiler import compile_model
 from voyager_llm.domain.definition import parse
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.operation import Operation

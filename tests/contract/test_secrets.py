@@ -17,9 +17,9 @@ from deployments.secrets.places import EnvironmentVariables, MountedFiles
 from deployments.secrets.source import Secret, SecretPlace, Secrets
 from scripts.kubernetes.control_plane import ControlPlane
 from scripts.kubernetes.platform import NAMESPACE, ROOT, SERVICE, eventually, install_roles
+from voyager_llm.definitions.kube import client as kube
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.errors import UpstreamMisconfigured, UpstreamUnavailable
-from voyager_llm.kube import client as kube
 
 SECRETS = kube.Path("/api/v1", "secrets", NAMESPACE)
 # The role of kuberay/secrets/named.yaml names it.

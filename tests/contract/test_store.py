@@ -11,16 +11,17 @@ import pytest
 from scripts.kubernetes.control_plane import ControlPlane
 from scripts.kubernetes.platform import admin, path_of
 from tests.support.postgres import running_postgres
-from voyager_llm.crd.resources import RESOURCES
+from voyager_llm.definitions.crd.resources import RESOURCES
+from voyager_llm.definitions.kube.client import KubeApi
+from voyager_llm.definitions.store.contract import DefinitionStore
+from voyager_llm.definitions.store.kubernetes import KubernetesStore
+from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.record import Draft
 from voyager_llm.domain.route import RouteDefinition, RouteTarget
 from voyager_llm.errors import AlreadyExists, NotFound, VersionConflict, VoyagerError
-from voyager_llm.kube.client import KubeApi
-from voyager_llm.store.contract import DefinitionStore, Draft
-from voyager_llm.store.kubernetes import KubernetesStore
-from voyager_llm.store.sql import SqlStore
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ from scripts.kubernetes.platform import (
 )
 from tests.support.controllers import RunningController
 from tests.support.dataplane import FakeDataPlane
-from voyager_llm.crd.resources import RESOURCES
-from voyager_llm.kube import client as kube
+from voyager_llm.definitions.crd.resources import RESOURCES
+from voyager_llm.definitions.kube import client as kube
 
 LEASES = kube.Path("/apis/coordination.k8s.io/v1", "leases", NAMESPACE)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from controller.cluster import Observed
 from controller.compile import compile_cluster
 from controller.serve_config import MOST_BYTES, ConfigError, bundle_in, load_base, with_bundle
-from voyager_llm.bundle import Bundle, Published, bundle_of
-from voyager_llm.crd.conditions import Reason
-from voyager_llm.crd.manifests import NAME
+from voyager_llm.definitions.bundle import Bundle, Published, bundle_of
+from voyager_llm.definitions.crd.conditions import Reason
+from voyager_llm.definitions.crd.manifests import NAME
 from voyager_llm.domain.definition import Kind
 
 

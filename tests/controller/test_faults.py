@@ -18,8 +18,8 @@ from tests.controller.test_compile import model
 from tests.controller.test_operator import create, names, publishes
 from tests.support.controllers import RunningController
 from tests.support.dataplane import FakeDataPlane
+from voyager_llm.definitions.kube import client as kube
 from voyager_llm.domain.definition import Kind
-from voyager_llm.kube import client as kube
 
 OURS = r'group="(llm\.voyager\.io|ray\.io|events\.k8s\.io|coordination\.k8s\.io)"'
 PUBLICATIONS = 'resource="rayservices".*verb="APPLY"'

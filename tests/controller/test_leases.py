@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from controller.leases import DURATION_S, Leadership
 from tests.controller.conftest import LEASES
-from voyager_llm.kube import client as kube
+from voyager_llm.definitions.kube import client as kube
 
 
 @dataclass

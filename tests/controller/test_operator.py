@@ -10,9 +10,9 @@ from scripts.kubernetes.platform import RAY_SERVICES, eventually, path_of
 from tests.controller.test_compile import model, prompt
 from tests.support.controllers import RunningController
 from tests.support.dataplane import FakeDataPlane
-from voyager_llm.crd.resources import BY_KIND
+from voyager_llm.definitions.crd.resources import BY_KIND
+from voyager_llm.definitions.kube import client as kube
 from voyager_llm.domain.definition import Kind
-from voyager_llm.kube import client as kube
 
 
 async def create(api: kube.KubeApi, kind: Kind, manifest: dict[str, Any]) -> None:

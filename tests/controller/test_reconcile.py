@@ -15,11 +15,11 @@ from controller.serve_config import bundle_in, load_base
 from scripts.kubernetes.platform import NAMESPACE, RAY_SERVICES, eventually, path_of
 from tests.controller.test_compile import evaluation, model, prompt
 from tests.support.dataplane import FakeDataPlane
-from voyager_llm.bundle import Bundle
-from voyager_llm.crd.resources import ALLOW_EMPTY, BY_KIND
+from voyager_llm.definitions.bundle import Bundle
+from voyager_llm.definitions.crd.resources import ALLOW_EMPTY, BY_KIND
+from voyager_llm.definitions.kube import client as kube
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.health import Phase
-from voyager_llm.kube import client as kube
 
 
 class Harness:

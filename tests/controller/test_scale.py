@@ -15,8 +15,8 @@ from tests.controller.test_compile import model, prompt
 from tests.controller.test_operator import create, names
 from tests.support.controllers import RunningController
 from tests.support.dataplane import FakeDataPlane
+from voyager_llm.definitions.kube import client as kube
 from voyager_llm.domain.definition import Kind
-from voyager_llm.kube import client as kube
 
 MODELS, PROMPTS = 1000, 2000
 # Requests on our kinds, and on what the controller writes.

@@ -15,11 +15,11 @@ import pytest
 
 from scripts.kubernetes.control_plane import ControlPlane, control_plane
 from scripts.kubernetes.platform import NAMESPACE, admin, install_crds, manifests, path_of
-from voyager_llm.crd.manifests import definition_of
-from voyager_llm.crd.resources import RESOURCES, Resource
-from voyager_llm.crd.rules import RULES
+from voyager_llm.definitions.crd.manifests import definition_of
+from voyager_llm.definitions.crd.resources import RESOURCES, Resource
+from voyager_llm.definitions.crd.rules import RULES
+from voyager_llm.definitions.kube import client as kube
 from voyager_llm.errors import InvalidArgument
-from voyager_llm.kube import client as kube
 
 DATA = Path(__file__).parent / "testdata"
 FILES = sorted(DATA.rglob("*.yaml"))

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from deployments.caller import ProviderCaller
 from deployments.lanes import credentials
+from deployments.lanes.caller import ProviderCaller
 from scripts.fake_provider.running import FakeProvider
 from tests.support.accounts import google_account
 from tests.support.calls import call, model
-from voyager_llm.compiler import compile_model
+from voyager_llm.definitions.compiler import compile_model
 from voyager_llm.domain.definition import parse
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.errors import Unavailable, UpstreamMisconfigured, UpstreamUnsupported

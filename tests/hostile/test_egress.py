@@ -17,13 +17,13 @@ import litellm
 import orjson
 import pytest
 
-from deployments.caller import ProviderCaller
 from deployments.lanes import egress
+from deployments.lanes.caller import ProviderCaller
 from scripts.fake_provider.running import FakeProvider
 from tests.hostile.test_parameters import MODELS, REQUESTS
 from tests.hostile.watch import Watch
 from tests.support.calls import call, model
-from voyager_llm.compiler import compile_model
+from voyager_llm.definitions.compiler import compile_model
 from voyager_llm.domain.definition import parse
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.providers import PROVIDERS
@@ -146,7 +146,7 @@ async def test_without_a_grant_litellms_client_reaches_nobody(provider: FakeProv
 def test_a_fresh_process_has_no_client_of_litellms_without_a_guard() -> None:
     """LiteLLM makes some of its clients while it is imported, before anything of ours can run."""
     look = (
-        "import gc, deployments.caller\n"
+        "import gc, deployments.lanes.caller\n"
         "from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler\n"
         "found = [o for o in gc.get_objects() if isinstance(o, (AsyncHTTPHandler, HTTPHandler))]\n"
         "assert len(found) > 2\n"

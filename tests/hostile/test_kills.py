@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployments.readiness import Readiness
+from deployments.health.readiness import Readiness
 from scripts.fake_provider.running import FakeProvider
 from serve_app.cluster import Cluster
 from serve_app.processes import Run
@@ -183,7 +183,7 @@ def fails(watch: Watch, part: str) -> bool:
 
 _ROUTER = """
 import sys
-from deployments.readiness import Readiness
+from deployments.health.readiness import Readiness
 
 readiness = Readiness([])
 for _ in sys.stdin:

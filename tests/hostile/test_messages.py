@@ -18,8 +18,8 @@ from typing import Any
 import litellm
 import pytest
 
-from deployments.caller import ProviderCaller
 from deployments.lanes import credentials
+from deployments.lanes.caller import ProviderCaller
 from deployments.lanes.dialects import dialect
 from deployments.lanes.media import restrict_messages
 from deployments.lanes.seclusion import secluded
@@ -28,7 +28,7 @@ from tests.hostile.litellm_names import message_fields
 from tests.hostile.watch import Watch
 from tests.support.accounts import google_account
 from tests.support.calls import call
-from voyager_llm.compiler import compile_model
+from voyager_llm.definitions.compiler import compile_model
 from voyager_llm.domain.definition import parse
 from voyager_llm.domain.messages import check_messages
 from voyager_llm.domain.model import ModelDefinition

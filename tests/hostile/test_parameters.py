@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from deployments.caller import ProviderCaller
 from deployments.ingress.asgi import HttpRequest
 from deployments.ingress.openai.decode import decode
 from deployments.ingress.rpc.completions import decode as decode_rpc
+from deployments.lanes.caller import ProviderCaller
 from scripts.fake_provider.running import FakeProvider
 from tests.hostile.litellm_names import names
 from tests.hostile.watch import Watch

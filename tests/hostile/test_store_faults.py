@@ -16,16 +16,16 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
 
-from deployments.results import as_value
+from deployments.serving.results import as_value
 from scripts.fake_provider.running import FakeProvider
 from tests.support.postgres import running_postgres
 from tests.support.service import LocalService, start
 from tests.support.stores import changed, draft, url_of
+from voyager_llm.definitions.store.database import only_existing
+from voyager_llm.definitions.store.faults import fault_of
+from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.definition import Kind
 from voyager_llm.errors import Internal, NotFound, StoreUnavailable
-from voyager_llm.store.database import only_existing
-from voyager_llm.store.faults import fault_of
-from voyager_llm.store.sql import SqlStore
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ import pytest
 from scripts.fake_provider.running import FakeProvider
 from scripts.kubernetes.platform import RAY_SERVICES, Platform, eventually, install_roles, manifests, path_of
 from tests.support.running import ROOT
-from voyager_llm.crd.manifests import AUTHOR
-from voyager_llm.crd.resources import BY_KIND
+from voyager_llm.definitions.crd.manifests import AUTHOR
+from voyager_llm.definitions.crd.resources import BY_KIND
+from voyager_llm.definitions.kube import client as kube
 from voyager_llm.domain.definition import Kind
-from voyager_llm.kube import client as kube
 from voyager_llm.v1 import models_pb2 as pb
 from voyager_llm.v1.model_manager_pb2_grpc import ModelManagerStub
 

@@ -12,7 +12,7 @@ from controller.publish import PublishError, ServeRestPublisher
 from controller.serve_config import bundle_in, with_bundle
 from scripts.fake_provider.running import FakeProvider
 from scripts.kubernetes.ray_cluster import ray_cluster
-from voyager_llm.bundle import Published, bundle_of
+from voyager_llm.definitions.bundle import Published, bundle_of
 from voyager_llm.domain.definition import Kind
 from voyager_llm.report import Report
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from voyager_llm.compiler import compile_model
+from voyager_llm.definitions.compiler import compile_model
 from voyager_llm.domain.completion import Call, StreamEnd
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.operation import Operation

@@ -9,7 +9,7 @@ from typing import Any
 
 from deployments.replica import Ports, Replica
 from voyager_llm.clock import Clock
-from voyager_llm.compiler import compile_model
+from voyager_llm.definitions.compiler import compile_model
 from voyager_llm.domain.completion import Account, Answer, Call, CompletionRequest, StreamEnd, Usage
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.endpoint import Endpoint

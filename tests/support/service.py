@@ -10,17 +10,17 @@ from typing import Any
 
 import httpx
 
-from deployments.caller import ProviderCaller
 from deployments.ingress.http import HttpIngress
+from deployments.lanes.caller import ProviderCaller
 from deployments.prompt_renderer import LocalRenderer
 from deployments.replica import Ports, Replica
 from evals.scoring import score
-from voyager_llm.catalog import Catalog
 from voyager_llm.clock import Clock
+from voyager_llm.definitions.catalog import Catalog
+from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.quota import Lease, ModelQuota
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import Delta, RuntimeConfig
-from voyager_llm.store.sql import SqlStore
 
 
 class LocalLeases:

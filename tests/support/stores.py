@@ -7,10 +7,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.definition import Kind, canonical, digest, document
 from voyager_llm.domain.model import ModelDefinition
-from voyager_llm.store.contract import Draft
-from voyager_llm.store.sql import SqlStore
+from voyager_llm.domain.record import Draft
 
 
 def draft(name: str) -> Draft:

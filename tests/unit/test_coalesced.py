@@ -9,8 +9,8 @@ from contextlib import aclosing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments import coalesced as module
-from deployments.coalesced import coalesced
+from deployments.serving import coalesced as module
+from deployments.serving.coalesced import coalesced
 from voyager_llm.domain.completion import StreamEnd, Usage
 from voyager_llm.errors import Internal
 

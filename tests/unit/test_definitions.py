@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voyager_llm.compiler import base_url, compile_model
+from voyager_llm.definitions.compiler import base_url, compile_model
 from voyager_llm.domain.definition import canonical, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import Cost, ModelDefinition

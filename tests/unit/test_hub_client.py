@@ -18,7 +18,7 @@ from ray.serve.exceptions import (
     RequestCancelledError,
 )
 
-from deployments.handles import HubClient
+from deployments.serving.handles import HubClient
 from voyager_llm.domain.definition import Kind
 from voyager_llm.errors import StoreUnavailable, Unavailable
 

@@ -6,7 +6,7 @@ import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from deployments.metrics import merged
+from deployments.ingress.metrics import merged
 from deployments.request.endpoints import EndpointTable
 from deployments.request.meter import Meter
 from voyager_llm.domain.completion import Account, Usage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from deployments.once import Once
+from deployments.serving.once import Once
 
 
 class Work:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.lanes.sse import EventSplitter
-from voyager_llm.compiler import compile_model
+from voyager_llm.definitions.compiler import compile_model
+from voyager_llm.definitions.patch import patched
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.errors import InvalidArgument
-from voyager_llm.patch import patched
 from voyager_llm.snapshot import Change, Delta, RuntimeConfig, SnapshotCell
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])

@@ -1,6 +1,6 @@
-"""An endpoint of a model, ready to be called, and what its tokens cost: made by `voyager_llm/compiler.py`.
+"""An endpoint of a model, ready to be called, and what its tokens cost.
 
-Used by the snapshot, the request path and the lanes.
+Made by `definitions/compiler.py`, used by the snapshot, the request path and the lanes.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ Two rules keep one client's requests from changing what others get while the end
 
 Going to another endpoint adds no load to the one that fails, so it is free; asking the same one again is paid
 out of that endpoint's budget of repeats (`retry.py`). Used by `deployments/request/`, by the prober and, for
-the keys, by `deployments/caller.py`.
+the keys, by `deployments/lanes/caller.py`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The names are LiteLLM's. A provider without an address of its own here is one that runs wherever its owner
 put it, or whose address holds an account: a definition says it (`endpoints.primary`). So no address is ever
 left to LiteLLM, whose own guess for some forty providers is another company's. Used by `model.py` and
-`compiler.py`; `tests/contract/test_providers.py` compares with the installed LiteLLM.
+`definitions/compiler.py`; `tests/contract/test_providers.py` compares with the installed LiteLLM.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One gRPC call: what Serve hides of it, its context, and how it ends.
 
 Serve hands methods a context without the call's deadline, and answers a message that it cannot read with
-Python's words. `deployments/listening.py` therefore puts `heeding` around Serve's handlers; `rpc/methods.py`
+Python's words. `serving/listening.py` therefore puts `heeding` around Serve's handlers; `rpc/methods.py`
 makes a `GrpcCall` of each call.
 """
 

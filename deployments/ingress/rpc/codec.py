@@ -15,8 +15,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.record import Record
 from voyager_llm.errors import InvalidArgument, RequestTooLarge
-from voyager_llm.store.contract import Record
 
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000

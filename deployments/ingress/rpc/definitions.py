@@ -26,10 +26,10 @@ from deployments.ingress.rpc.codec import (
     page_token,
 )
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.record import Record
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import DeadlineExceeded, NotFound
 from voyager_llm.ports import Definitions
-from voyager_llm.store.contract import Record
 from voyager_llm.v1 import evaluations_pb2, models_pb2, prompts_pb2, routes_pb2
 
 # An RPC without a wire: takes the request message and the context, returns the response message or, where

@@ -5,11 +5,11 @@ from __future__ import annotations
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
+from deployments.health.status_board import StatusBoard
 from deployments.ingress.rpc.codec import timestamp
 from deployments.ingress.rpc.definitions import MODELS, DefinitionRpcs
-from deployments.status_board import StatusBoard
+from voyager_llm.domain.record import Record
 from voyager_llm.ports import Definitions
-from voyager_llm.store.contract import Record
 from voyager_llm.v1 import models_pb2 as pb
 
 

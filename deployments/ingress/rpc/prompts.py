@@ -11,9 +11,9 @@ from deployments.ingress.rpc.codec import named, timestamp
 from deployments.ingress.rpc.definitions import PROMPTS, DefinitionRpcs, Handler, calling, in_time
 from deployments.request.pipeline import Pipeline
 from voyager_llm.domain.definition import Kind, canonical, digest
+from voyager_llm.domain.record import Record
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.ports import Definitions
-from voyager_llm.store.contract import Record
 from voyager_llm.templating.values import text
 from voyager_llm.v1 import prompts_pb2 as pb
 

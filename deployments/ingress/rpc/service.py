@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deployments.health.status_board import StatusBoard
 from deployments.ingress.rpc.completions import CompletionRpcs
 from deployments.ingress.rpc.definitions import EVALUATIONS, ROUTES, DefinitionRpcs, Handler
 from deployments.ingress.rpc.models import ModelRpcs
 from deployments.ingress.rpc.prompts import PromptRpcs
 from deployments.ingress.rpc.scores import ScoreRpcs
 from deployments.request.pipeline import Pipeline
-from deployments.status_board import StatusBoard
 from voyager_llm.ports import Definitions, Scorer
 from voyager_llm.v1 import model_manager_pb2
 

@@ -18,17 +18,17 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.hop.caller import lost
 from deployments.hop.messages import pack_prompt
-from deployments.results import raised
+from deployments.serving.results import raised
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
+from voyager_llm.domain.record import Record
 from voyager_llm.errors import Unavailable, VoyagerError
 from voyager_llm.kept import Kept
 from voyager_llm.report import Report
 from voyager_llm.snapshot import Delta
-from voyager_llm.store.contract import Record
 from voyager_llm.templating.render import Rendered
 
 # Pairs of one call; a larger list is spread over the replicas of the pool.

@@ -9,11 +9,11 @@ import asyncio
 import bisect
 from collections.abc import Mapping, Sequence
 
-from voyager_llm.crd.manifests import age, name_of
-from voyager_llm.crd.resources import API_VERSION, RESOURCES, Resource
+from voyager_llm.definitions.crd.manifests import age, name_of
+from voyager_llm.definitions.crd.resources import API_VERSION, RESOURCES, Resource
+from voyager_llm.definitions.kube.client import KubeApi, Object, Path
+from voyager_llm.definitions.kube.reflector import Reflector
 from voyager_llm.domain.definition import Kind
-from voyager_llm.kube.client import KubeApi, Object, Path
-from voyager_llm.kube.reflector import Reflector
 
 # How long after the start reads wait for the first LIST, and how long a write waits for the watch to show it.
 _FIRST_LIST_S = 5.0

@@ -20,8 +20,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from voyager_llm.definitions.store.faults import CANNOT_OPEN, DAMAGED, READ_ONLY, plain_faults
 from voyager_llm.errors import InvalidArgument, StoreUnavailable
-from voyager_llm.store.faults import CANNOT_OPEN, DAMAGED, READ_ONLY, plain_faults
 
 SQLITE, POSTGRES = "sqlite+aiosqlite", "postgresql+asyncpg"
 

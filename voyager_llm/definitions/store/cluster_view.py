@@ -10,14 +10,15 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from voyager_llm.crd.manifests import author_of, definition_of, written_at
-from voyager_llm.crd.resources import BY_KIND
+from voyager_llm.definitions.crd.manifests import author_of, definition_of, written_at
+from voyager_llm.definitions.crd.resources import BY_KIND
+from voyager_llm.definitions.kube.client import Object
+from voyager_llm.definitions.store.contract import DefinitionReader
+from voyager_llm.definitions.store.live import LiveDefinitions
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.record import Draft, Record, draft_of
 from voyager_llm.errors import NotFound, VoyagerError
-from voyager_llm.kube.client import Object
-from voyager_llm.store.contract import DefinitionReader, Draft, Record, draft_of
-from voyager_llm.store.live import LiveDefinitions
 from voyager_llm.templating.render import check_prompt
 
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from voyager_llm.crd.rules import RULES
+from voyager_llm.definitions.crd.rules import RULES
 
 Schema = dict[str, Any]
 

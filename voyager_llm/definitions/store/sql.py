@@ -16,12 +16,12 @@ from sqlalchemy import Row, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from voyager_llm.definitions.store.database import Database
+from voyager_llm.definitions.store.schema import DEFINITIONS as D
+from voyager_llm.definitions.store.schema import VERSIONS as V
 from voyager_llm.domain.definition import Kind
+from voyager_llm.domain.record import Draft, Record, refuse_stale
 from voyager_llm.errors import AlreadyExists, NotFound, VersionConflict
-from voyager_llm.store.contract import Draft, Record, refuse_stale
-from voyager_llm.store.database import Database
-from voyager_llm.store.schema import DEFINITIONS as D
-from voyager_llm.store.schema import VERSIONS as V
 
 
 class SqlStore:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 
-from deployments.listening import listen_on
+from deployments.serving.listening import listen_on
 from voyager_llm import logs
 from voyager_llm.settings import settings
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from voyager_llm.crd.manifests import (
+from voyager_llm.definitions.crd.manifests import (
     API_MANAGER,
     AUTHOR,
     NAME,
@@ -21,8 +21,13 @@ from voyager_llm.crd.manifests import (
     manifest_of,
     object_name,
 )
-from voyager_llm.crd.resources import API_VERSION, BY_KIND
+from voyager_llm.definitions.crd.resources import API_VERSION, BY_KIND
+from voyager_llm.definitions.kube.client import KubeApi, KubeError, Object, Path
+from voyager_llm.definitions.store.cluster_view import ClusterView
+from voyager_llm.definitions.store.contract import DefinitionReader, DefinitionStore
+from voyager_llm.definitions.store.live import LiveDefinitions
 from voyager_llm.domain.definition import Kind, canonical, digest
+from voyager_llm.domain.record import Draft, Record, refuse_stale
 from voyager_llm.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -32,10 +37,6 @@ from voyager_llm.errors import (
     VersionConflict,
     VoyagerError,
 )
-from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
-from voyager_llm.store.cluster_view import ClusterView
-from voyager_llm.store.contract import DefinitionReader, DefinitionStore, Draft, Record, refuse_stale
-from voyager_llm.store.live import LiveDefinitions
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-from voyager_llm.crd.conditions import Conditions, Timestamp
-from voyager_llm.crd.rules import OPEN_PROVIDERS
+from voyager_llm.definitions.crd.conditions import Conditions, Timestamp
+from voyager_llm.definitions.crd.rules import OPEN_PROVIDERS
 from voyager_llm.domain.evaluation import EvaluationFields, Metric
 from voyager_llm.domain.model import ModelFields
 from voyager_llm.domain.prompt import PromptFields, PromptParameter

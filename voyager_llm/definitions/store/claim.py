@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from voyager_llm.store.faults import plain_faults
+from voyager_llm.definitions.store.faults import plain_faults
 
 # Any number that nobody else takes: "voyager" in ASCII.
 _KEY = int.from_bytes(b"voyager")

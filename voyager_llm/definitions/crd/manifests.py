@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from voyager_llm.crd.resources import API_VERSION, BY_KIND, GROUP, Resource
-from voyager_llm.crd.specs import written_value
+from voyager_llm.definitions.crd.resources import API_VERSION, BY_KIND, GROUP, Resource
+from voyager_llm.definitions.crd.specs import written_value
 from voyager_llm.domain.definition import Frozen, Kind, document, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition

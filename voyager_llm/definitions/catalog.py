@@ -15,17 +15,18 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from voyager_llm.bundle import Bundle, Published
-from voyager_llm.compiler import compile_model
+from voyager_llm.definitions.bundle import Bundle, Published
+from voyager_llm.definitions.compiler import compile_model
+from voyager_llm.definitions.patch import patched
+from voyager_llm.definitions.store.contract import DefinitionStore
 from voyager_llm.domain.definition import Frozen, Kind, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import PromptDefinition, next_patch
+from voyager_llm.domain.record import Record, draft_of
 from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.errors import FailedPrecondition, InvalidArgument, NotFound, VoyagerError
-from voyager_llm.patch import patched
 from voyager_llm.snapshot import Change, Delta, Entry, PromptVersions, RuntimeConfig
-from voyager_llm.store.contract import DefinitionStore, Record, draft_of
 from voyager_llm.templating.render import check_prompt
 
 log = logging.getLogger(__name__)

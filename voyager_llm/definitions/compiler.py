@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from voyager_llm.definitions.pricing import context_length, price
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.providers import ALIASES, PROVIDERS, Lane, Provider
-from voyager_llm.pricing import context_length, price
 from voyager_llm.snapshot import CompiledModel
 
 _OPERATIONS = ("/chat/completions", "/completions", "/embeddings", "/responses")

@@ -10,8 +10,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from voyager_llm.definitions.kube.client import KubeApi, KubeError, Object, Path
 from voyager_llm.domain.retry import backoff_s
-from voyager_llm.kube.client import KubeApi, KubeError, Object, Path
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from voyager_llm.crd.schema import structural
-from voyager_llm.crd.specs import (
+from voyager_llm.definitions.crd.schema import structural
+from voyager_llm.definitions.crd.specs import (
     EvaluationSpec,
     EvaluationStatus,
     ModelSpec,

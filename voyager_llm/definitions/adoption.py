@@ -12,8 +12,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from voyager_llm.bundle import Bundle
-from voyager_llm.catalog import PUBLISHED_KINDS, Catalog
+from voyager_llm.definitions.bundle import Bundle
+from voyager_llm.definitions.catalog import PUBLISHED_KINDS, Catalog
 from voyager_llm.domain.definition import Kind
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from voyager_llm.store.schema import METADATA
+from voyager_llm.definitions.store.schema import METADATA
 
 
 def _run() -> None:

@@ -1,0 +1,1 @@
+"""What every deployment shares: how its process begins, where Serve listens, what crosses handles."""
