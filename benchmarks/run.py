@@ -29,8 +29,8 @@ Starter = Callable[[FakeProvider, Path], Subject]
 
 PEERS: dict[str, Starter] = {
     "bare": subjects.bare,
-    "fused": subjects.voyager("fused"),
     "split": subjects.voyager("split"),
+    "fused": subjects.voyager("fused"),
     "litellm": subjects.litellm_proxy,
     "portkey": subjects.portkey,
 }
@@ -54,7 +54,7 @@ def main() -> int:
         slow = FakeProvider()
         stack.callback(slow.stop)
         if wanted & {"chat", "ours", "memory"}:
-            running = _start(stack, provider, list(PEERS) if "chat" in wanted else ["bare", "fused", "split"])
+            running = _start(stack, provider, list(PEERS) if "chat" in wanted else ["bare", "split", "fused"])
             results["direct"] = _direct(provider, seconds)
             if "chat" in wanted:
                 results["chat"] = _chat(running, seconds, rounds)
@@ -117,6 +117,7 @@ def _summary(rows: list[tuple[Load, Load, float]]) -> dict[str, Any]:
         "rate": statistics.median(load.rate for load in many),
         "p50_ms": statistics.median(load.p50_ms for load in many),
         "p99_ms": statistics.median(load.p99_ms for load in many),
+        "sequential_cpu_ms": statistics.median(load.cpu_ms for load in one),
         "sequential_p50_ms": statistics.median(load.p50_ms for load in one),
         "sequential_p99_ms": statistics.median(load.p99_ms for load in one),
         "memory_mb": rows[-1][2],
@@ -129,7 +130,7 @@ def _ours(running: dict[str, Subject], seconds: float, rounds: int) -> dict[str,
     prompt = {"model": "prompt:greet", "target": "model-0", "variables": {"who": "the world"}}
     adapter = {"model": "adapter", "messages": subjects.MESSAGES, "max_tokens": 50}
     results: dict[str, Any] = {}
-    for name in ("fused", "split"):
+    for name in ("split", "fused"):
         subject = running[name]
         for scenario, body in (("prompt", prompt), ("adapter", adapter)):
             print(f"{scenario}: {name}", flush=True)
@@ -159,7 +160,7 @@ def _memory(subject: Subject, requests: int) -> dict[str, Any]:
 
 def _streams(streams_at_once: int, most: int) -> dict[str, Any]:
     results: dict[str, Any] = {}
-    for name in ("bare", "fused", "split"):
+    for name in ("bare", "split", "fused"):
         provider = FakeProvider()
         subject = PEERS[name](provider, WORK / "streams")
         try:
