@@ -35,6 +35,7 @@ from voyager_llm.errors import (
     UpstreamMisconfigured,
     UpstreamRejected,
     UpstreamTimeout,
+    UpstreamUnavailable,
     UpstreamUnsupported,
     VoyagerError,
 )
@@ -110,7 +111,7 @@ class FullLane:
         return _Work(arguments, egress.Grant(call.endpoint.hosts, self._upstream.session), held)
 
     def _fault(self, error: Exception, work: _Work, call: Call, key: str) -> VoyagerError:
-        fault = _translated(error) if work.granted.is_used else _untried(error, call)
+        fault = _translated(error, call) if work.granted.is_used else _untried(error, call)
         if isinstance(fault, UpstreamMisconfigured):
             self._credentials.forget(call.endpoint, key)
         return fault
@@ -239,7 +240,7 @@ def _untried(error: Exception, call: Call) -> VoyagerError:
     return UpstreamRejected(f"the request cannot be translated for {call.endpoint.provider}", "messages")
 
 
-def _translated(error: Exception) -> VoyagerError:
+def _translated(error: Exception, call: Call) -> VoyagerError:
     """One of LiteLLM's exceptions as ours; its text may hold URLs and keys, so it stays behind."""
     if ours := _ours(error):
         return ours
@@ -250,7 +251,11 @@ def _translated(error: Exception) -> VoyagerError:
     if not isinstance(status, int):
         return UpstreamInvalid(f"the provider's answer cannot be read ({type(error).__name__})")
     text = _own_words(str(getattr(error, "message", "")))
-    return judged(status, document_said({"code": getattr(error, "code", None), "message": text}), {})
+    fault = judged(status, document_said({"code": getattr(error, "code", None), "message": text}), {})
+    if isinstance(fault, (UpstreamRejected, UpstreamUnavailable)) and not call.stream:
+        # Answers that failed end at the egress: this one was a success that LiteLLM could not read.
+        return UpstreamInvalid("the provider's answer cannot be read")
+    return fault
 
 
 def _ours(error: BaseException) -> VoyagerError | None:

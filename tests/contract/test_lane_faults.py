@@ -267,5 +267,15 @@ async def test_a_guardrail_of_bedrocks_intervenes(provider: FakeProvider, caller
     assert finish_of(await caller.call(call(of))) == "content_filter"
 
 
+@pytest.mark.parametrize("raw", ["{}", "[]", "null", '{"output": 5}', "Once upon a time"])
+async def test_a_success_that_litellm_cannot_read_is_not_the_requests_fault(
+    provider: FakeProvider, caller: ProviderCaller, raw: str
+) -> None:
+    base = provider.profile("nonsense", raw=raw).removesuffix("/v1")
+    of = model("m", "bedrock", "anthropic.claude-3-haiku-20240307-v1:0", base, authentication=_AUTH)
+    with pytest.raises(errors.UpstreamInvalid, match="cannot be read"):
+        await caller.call(call(of))
+
+
 def finish_of(answer: Answer) -> str:
     return orjson.loads(answer.body)["choices"][0]["finish_reason"]
