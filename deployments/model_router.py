@@ -16,6 +16,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments.health.readiness import Readiness
+from deployments.hop.series import HopSeries
 from deployments.ingress.http import HttpIngress
 from deployments.ingress.metrics import merged
 from deployments.ingress.rpc.methods import GrpcMethods
@@ -55,6 +56,7 @@ class ModelRouter(GrpcMethods):
             self._stages.caller, self._stages.renderer, self._hub, self._hub, self._hub, RemoteScorer(scorer)
         )
         self._replica = Replica(settings(), ports)
+        self._replica.meter.registry.register(HopSeries(self._stages.peers))
         self.authenticator = self._replica.authenticator
         self.handlers = self._replica.handlers
         self._readiness = Readiness([self.authenticator.check, *self._stages.pings])

@@ -33,7 +33,8 @@ class Stages:
     ) -> None:
         # Raise when a stage elsewhere does not answer.
         self.pings: list[Callable[[], Awaitable[None]]] = []
-        self._peers: list[Peers] = []
+        # Of the stages that are called directly.
+        self.peers: list[Peers] = []
         if isinstance(caller, DeploymentHandle):
             calls = RemoteCaller(caller)
             self.pings.append(calls.ping)
@@ -49,10 +50,10 @@ class Stages:
 
     def start(self) -> None:
         """Begin to connect to replicas; on the event loop that is to make the calls."""
-        for peers in self._peers:
+        for peers in self.peers:
             peers.start()
 
     def _peers_of(self, handle: DeploymentHandle[Any], config: Settings) -> Peers:
         peers = Peers(handle.deployment_name, config, ray.get_runtime_context().get_node_id())
-        self._peers.append(peers)
+        self.peers.append(peers)
         return peers

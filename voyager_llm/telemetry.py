@@ -1,4 +1,4 @@
-"""Names of metrics and spans, in one place. Used by `deployments/request/`."""
+"""Names of metrics and spans, in one place. Used by `deployments/request/` and `deployments/hop/`."""
 
 COMPLETIONS = "voyager_completions"
 DURATION = "voyager_completion_duration_seconds"
@@ -14,3 +14,5 @@ PROMPTS = "voyager_prompt_completions"
 ENDPOINT_STATE = "voyager_endpoint_state"
 ENDPOINT_IN_FLIGHT = "voyager_endpoint_in_flight"
 ENDPOINT_LATENCY = "voyager_endpoint_latency_seconds"
+HOP_CONNECTED = "voyager_hop_connected_replicas"
+HOP_PASSED_ON = "voyager_hop_calls_over_handle"

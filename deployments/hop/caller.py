@@ -51,6 +51,7 @@ class DirectCaller:
                 raise lost() from None
             except UnfitError:
                 break
+        self._peers.passed_on += 1
         return await self._through_serve.call(call)
 
     async def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
@@ -65,6 +66,7 @@ class DirectCaller:
                 tried = (*tried, channel)
             except UnfitError:
                 break
+        self._peers.passed_on += 1
         async with aclosing(self._through_serve.stream(call)) as blocks:
             async for block in blocks:
                 yield block

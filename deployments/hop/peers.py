@@ -25,7 +25,9 @@ class Peers:
     """Of ``deployment``, as Serve lists them. ``node``: the id of the node that this router is on."""
 
     def __init__(self, deployment: str, settings: Settings, node: str) -> None:
-        self._deployment = deployment
+        self.deployment = deployment
+        # Calls that no replica took directly.
+        self.passed_on = 0
         self._node = node
         self._frame_bytes = frame_bytes(settings)
         self._peers: dict[str, Peer] = {}
@@ -34,7 +36,12 @@ class Peers:
 
     def start(self) -> None:
         """Begin to connect; on the event loop that is to make the calls."""
-        discovery.watch(self._deployment, self._listed)
+        discovery.watch(self.deployment, self._listed)
+
+    @property
+    def connected(self) -> int:
+        """Replicas that take calls now, or would with fewer under way."""
+        return sum(peer.channel is not None for peer in self._order)
 
     def free(self, tried: Collection[Channel]) -> Channel | None:
         """The channel with the fewest calls under way that takes one more and was not tried."""

@@ -30,4 +30,5 @@ class DirectRenderer:
                 tried = (*tried, channel)
             except (LostError, UnfitError, TypeError):
                 break
+        self._peers.passed_on += 1
         return await self._through_serve.render(prompt, variables, texts)

@@ -79,9 +79,28 @@ def connections(service: RunningService, deployment: str) -> int:
     )
 
 
+def _figure(service: RunningService, series: str) -> float:
+    """Of the one router."""
+    for line in service.http.get("/metrics").text.splitlines():
+        if line.startswith(f"{series} "):
+            return float(line.rpartition(" ")[2])
+    raise AssertionError(f"no series {series}")
+
+
 def test_routers_connect_to_every_replica(service: RunningService) -> None:
     until(lambda: connections(service, "LiteLLMCaller") == 2, "to both callers", 30)
     until(lambda: connections(service, "PromptRenderer") == 1, "to the renderer", 30)
+
+
+def test_metrics_tell_which_way_calls_went(service: RunningService, provider: FakeProvider) -> None:
+    service.model("direct", provider.profile("direct"))
+    until(lambda: connections(service, "LiteLLMCaller") == 2, "to both callers", 30)
+    over_handle = 'voyager_hop_calls_over_handle_total{deployment="LiteLLMCaller"}'
+    before = _figure(service, over_handle)
+    for _ in range(5):
+        assert service.chat("direct").status_code == 200
+    assert _figure(service, 'voyager_hop_connected_replicas{deployment="LiteLLMCaller"}') == 2
+    assert _figure(service, over_handle) == before
 
 
 async def test_a_caller_that_is_killed_takes_only_its_own_calls_with_it(
