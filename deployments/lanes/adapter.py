@@ -22,6 +22,7 @@ from deployments.lanes.media import restrict_messages
 from deployments.lanes.roundtrip import RoundTrip
 from deployments.lanes.schemas import restrict_schemas
 from deployments.lanes.sse import EventSplitter, frame
+from deployments.lanes.tools import restrict_tools
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
@@ -102,6 +103,7 @@ def _outgoing(spoken: Dialect, call: Call, key: str) -> Outgoing:
     body = cast("dict[str, Any]", orjson.loads(call.body))
     restrict_messages(body)
     restrict_schemas(body)
+    restrict_tools(body)
     endpoint = call.endpoint
     try:
         request = spoken.outgoing(endpoint.model_name, endpoint.base_url, key, body, call.stream)

@@ -23,6 +23,7 @@ from deployments.lanes.said import Said, document_said
 from deployments.lanes.schemas import restrict_schemas
 from deployments.lanes.seclusion import seclude
 from deployments.lanes.sse import frame
+from deployments.lanes.tools import restrict_tools
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
@@ -30,7 +31,6 @@ from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.domain.providers import PROVIDERS
 from voyager_llm.errors import (
-    InvalidArgument,
     UpstreamInvalid,
     UpstreamMisconfigured,
     UpstreamRejected,
@@ -161,7 +161,7 @@ def _arguments(call: Call, key: str) -> dict[str, Any]:
     body = cast("dict[str, Any]", orjson.loads(call.body))
     restrict_messages(body)
     restrict_schemas(body)
-    _refuse_remote_tools(body)
+    restrict_tools(body)
     endpoint = call.endpoint
     arguments: dict[str, Any] = {
         **{name: value for name, value in body.items() if _is_parameter(call.operation, name)},
@@ -188,14 +188,6 @@ _NOT_LITELLMS = frozenset({"metadata", "store"})
 def _is_parameter(operation: Operation, name: str) -> bool:
     """LiteLLM's functions take request and configuration side by side: each name is looked at here, too."""
     return name not in _NOT_LITELLMS and (name in PARAMETERS[operation] or may_be_allowed(name))
-
-
-def _refuse_remote_tools(body: dict[str, Any]) -> None:
-    """LiteLLM would run MCP tools itself. Raises `InvalidArgument`."""
-    tools: list[Any] = body.get("tools") or []
-    for i, tool in enumerate(tools):
-        if isinstance(tool, dict) and cast("dict[str, Any]", tool).get("type") == "mcp":
-            raise InvalidArgument("is not available at this provider: mcp", f"tools.{i}.type")
 
 
 _FUNCTIONS: dict[Operation, Any] = {

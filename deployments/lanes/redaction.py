@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from voyager_llm.errors import VoyagerError
@@ -29,6 +30,8 @@ _MAX_TEXT = 300
 _SHOWN_OF_KEY = 6
 _SHOWN_OF_HEX = 2 * _SHOWN_OF_KEY
 _SHOWN_OF_BASE64 = 8
+# More of them where words are read as one: these may meet by chance.
+_SHOWN_OF_BARE = 12
 
 
 def clean(text: str) -> str:
@@ -43,9 +46,10 @@ def concealed(error: VoyagerError, key: str) -> VoyagerError:
     if not (key and error.message):
         return error
     fragments = _fragments(key)
-    words = error.message.split(" ")
-    shown = ["[redacted]" if fragments.are_in(word) else word for word in words]
-    return error if shown == words else type(error)(" ".join(shown), error.field, error.retry_after_s)
+    shown = " ".join("[redacted]" if fragments.are_in(word) else word for word in error.message.split(" "))
+    if fragments.are_spread_in(shown):
+        shown = "the provider's words hold a key and are not shown"
+    return error if shown == error.message else type(error)(shown, error.field, error.retry_after_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class _Fragments:
     plain: frozenset[str]
     hexadecimal: frozenset[str]
     base64: frozenset[str]
+    # Without what separates letters, forwards and backwards.
+    bare: frozenset[str]
 
     def are_in(self, word: str) -> bool:
         return (
@@ -62,6 +68,10 @@ class _Fragments:
             or not self.hexadecimal.isdisjoint(_pieces(word.lower(), _SHOWN_OF_HEX))
             or not self.base64.isdisjoint(_pieces(word.translate(_STANDARD), _SHOWN_OF_BASE64))
         )
+
+    def are_spread_in(self, text: str) -> bool:
+        """Whether it stands there with something between its letters, in other letters, or backwards."""
+        return not self.bare.isdisjoint(_pieces(_bare(text), _SHOWN_OF_BARE))
 
 
 @lru_cache(maxsize=256)
@@ -73,15 +83,21 @@ def _fragments(key: str) -> _Fragments:
         b64encode(b"\0" * before + raw).decode()[(8 * before + 5) // 6 : 8 * (before + len(raw)) // 6]
         for before in range(3)
     )
+    bare = _bare(key)
     return _Fragments(
         frozenset(_pieces(key.casefold(), _SHOWN_OF_KEY)),
         frozenset(_pieces(raw.hex(), _SHOWN_OF_HEX)),
         frozenset(piece for text in shifted for piece in _pieces(text, _SHOWN_OF_BASE64)),
+        frozenset(piece for text in (bare, bare[::-1]) for piece in _pieces(text, _SHOWN_OF_BARE)),
     )
 
 
 def _pieces(text: str, size: int) -> Iterator[str]:
     return (text[start : start + size] for start in range(len(text) - size + 1))
+
+
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, normalize("NFKC", text).casefold()))
 
 
 def _readings(word: str) -> Iterator[str]:

@@ -257,7 +257,25 @@ async def test_no_picture_is_fetched(caller: ProviderCaller, provider: FakeProvi
     assert watch.connections == set()
 
 
-@pytest.mark.parametrize("name", ["azure", "bedrock", "databricks"])
+PROVIDERS_TOOLS: list[dict[str, Any]] = [
+    {"type": "url", "url": OTHER_HOST, "name": "x"}, {"type": "web_fetch_20250910", "name": "web_fetch"},
+    {"type": "web_search_20250305", "name": "web_search"}, {"googleSearch": {"x": OTHER_HOST}},
+    {"retrieval": {"vertexAiSearch": {"datastore": OTHER_HOST}}}, {"type": ["function"]},
+    {"type": "Function"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "cohere", "azure", "snowflake"])
+async def test_no_tool_of_the_providers_is_chosen_by_a_body(
+    caller: ProviderCaller, provider: FakeProvider, name: str
+) -> None:
+    of = at(provider, name)
+    for tool in PROVIDERS_TOOLS:
+        with pytest.raises(InvalidArgument, match=r"tools\.0\.type"):
+            await caller.call(call(of, tools=[tool]))
+
+
+@pytest.mark.parametrize("name", ["azure", "bedrock", "databricks", "anthropic"])
 async def test_no_tool_is_run_here(caller: ProviderCaller, provider: FakeProvider, name: str) -> None:
     of = at(provider, name)
     with Watch() as watch:

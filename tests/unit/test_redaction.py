@@ -35,6 +35,22 @@ def test_an_error_without_the_key_stays_as_it_is(message: str, key: str) -> None
         assert concealed(error, key) is error
 
 
+SPREAD: dict[str, Callable[[str], str]] = {
+    "backwards": lambda key: key[::-1], "spaced": " ".join, "with dashes": "-".join, "with dots": ".".join,
+    "with nothing to see": "\u200b".join, "in lines": lambda key: " \n".join([key[:5], key[5:]]),
+    "full width": lambda key: "".join(chr(ord(c) + 0xFEE0) for c in key),
+}  # fmt: skip
+LONG_KEYS = st.text(st.sampled_from(string.ascii_letters + string.digits + "-_"), min_size=20, max_size=99)
+
+
+@given(LONG_KEYS, st.sampled_from(sorted(SPREAD)), TEXT)
+def test_a_key_with_something_between_its_letters_is_not_shown(key: str, way: str, around: str) -> None:
+    written = clean(f"bad parameter {around} {SPREAD[way](key)}, sorry")
+    shown = concealed(UpstreamRejected(written), key).message
+    bare, letters = "".join(filter(str.isalnum, key.lower())), "".join(filter(str.isalnum, shown.lower()))
+    assert not any(part[i : i + 12] in letters for part in (bare, bare[::-1]) for i in range(len(bare) - 11))
+
+
 def percent(text: str) -> str:
     return "".join(f"%{byte:02x}" for byte in text.encode())
 

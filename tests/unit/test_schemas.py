@@ -41,8 +41,30 @@ def knot(size: int) -> dict[str, Any]:
 )
 def test_what_stands_for_too_much_is_refused_at_once(definitions: dict[str, Any]) -> None:
     began = time.process_time()
-    with pytest.raises(InvalidArgument, match="tools: its references"):
+    with pytest.raises(InvalidArgument, match="tools: its schemas"):
         restrict_schemas(tools(definitions))
+    assert time.process_time() - began < 1
+
+
+def wide(size: int) -> dict[str, Any]:
+    """So many references, and as many definitions."""
+    properties = {f"p{n}": {"$ref": f"#/$defs/d{n}"} for n in range(size)}
+    return {"type": "object", "$defs": {f"d{n}": {} for n in range(size)}, "properties": properties}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        wide(1_500), wide(60_000), {"type": ["string", "integer", "null"] * 50_000},
+        {"properties": {str(n): {"type": ["string", "integer", "null"]} for n in range(20_000)}},
+        {"properties": {str(n): {"anyOf": [STRING, {"type": "null"}]} for n in range(20_000)}},
+    ],
+    ids=range(5),
+)  # fmt: skip
+def test_what_is_written_is_counted_too(schema: dict[str, Any]) -> None:
+    began = time.process_time()
+    with pytest.raises(InvalidArgument, match="tools: its schemas"):
+        restrict_schemas({"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]})
     assert time.process_time() - began < 1
 
 
