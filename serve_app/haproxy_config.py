@@ -17,8 +17,8 @@ from serve_app.haproxy_refusals import TOO_LARGE, TOO_MANY_CALLS, TOO_MANY_REQUE
 from voyager_llm.settings import Settings, settings
 
 _GRACE_SECONDS = 1.0
-# Connections that one address may have as long as there is room at all.
-_FEW = 4
+# Connections that one address may have as long as there is room at all: one, and those that it is closing.
+_FEW = 3
 # HAProxy's own end of the administration socket; `supervisor.py` stands at the one that Serve knows.
 OWN_SOCKET = ".own"
 
@@ -56,7 +56,17 @@ def amended(config: str, limits: Settings, files: int) -> str:
     missing = [name for name in edits if name not in found and not _is_optional(name)]
     if missing:
         raise ValueError(f"Serve's HAProxy configuration has no section {', '.join(missing)}")
-    return "".join(edits.get(_title(section), _same)(section) for section in sections) + _TABLES
+    return "".join(_edit_of(_title(section), edits)(section) for section in sections) + _TABLES
+
+
+def _edit_of(title: str, edits: dict[str, Callable[[str], str]]) -> Callable[[str], str]:
+    return _own_connections if title.startswith("backend grpc-") else edits.get(title, _same)
+
+
+def _own_connections(section: str) -> str:
+    # Of clients that share one to a router, the first that does not read stops the others: HTTP/2's window
+    # of the connection is theirs together.
+    return _edit(section, r"http-reuse always", "http-reuse never")
 
 
 def _is_optional(name: str) -> bool:
@@ -138,15 +148,12 @@ def _frontend(section: str, limits: Settings, connections: FrontEnd, table: str,
 
 
 def _steps(connections: FrontEnd) -> list[tuple[int, int]]:
-    """The fuller a front end is, the less of it one address may have: whoever comes with few connections
-    finds a place until hundreds of addresses have conspired. Pairs of how many are taken, and the share."""
+    """The fuller a front end is, the less of it one address may have, an eighth with each quarter: whoever
+    comes with few connections finds a place until hundreds of addresses have conspired. Pairs of how many are
+    taken, and the share. Who may have everything is trusted with it."""
     most, share = connections.most, connections.per_client
-    return [
-        (0, share),
-        (most // 2, max(_FEW, share // 8)),
-        (most * 3 // 4, max(_FEW, share // 64)),
-        (most * 7 // 8, _FEW),
-    ]
+    quarters = 1 if share >= most else 4
+    return [(most * quarter // 4, max(_FEW, share // 8**quarter)) for quarter in range(quarters)]
 
 
 # Serve is told not to watch for disconnects: that costs two tasks a request, and our ingress watches where a

@@ -121,6 +121,16 @@ def test_whoever_comes_finds_a_place_among_idle_connections_of_many(
     figures(f"the slowest of 20 newcomers waited {max(waits) * 1000:.0f} ms")
 
 
+def test_whoever_comes_over_grpc_does_so_too(edge: Edge) -> None:
+    """Sixty addresses that say nothing would have taken all places of the few that gRPC has."""
+    with connections(edge.grpc_port, addresses(60), LIMITS.grpc.per_client) as opened:
+        assert len(opened) > LIMITS.grpc.most // 2
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", edge.grpc_port), AT_ONCE_S) as newcomer:
+                newcomer.sendall(OPENED)
+                assert newcomer.recv(9), "HAProxy's own settings"
+
+
 def test_a_connection_with_nothing_to_do_is_closed(edge: Edge) -> None:
     with socket.create_connection(("127.0.0.1", edge.http_port)) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")

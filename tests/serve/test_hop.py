@@ -10,14 +10,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 
+import grpc
 import httpx
 import psutil
 import pytest
 
 from scripts.fake_provider.running import FakeProvider
 from tests.support.running import RunningService, until
+from voyager_llm.v1.completions_pb2 import GenerateCompletionRequest
+from voyager_llm.v1.model_manager_pb2_grpc import ModelManagerStub
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +195,31 @@ def test_a_client_that_does_not_read_fills_no_memory(service: RunningService, pr
             client.close()
     until(lambda: flood.ongoing == 0, "the streams are closed at the provider")
     flood.stop()
+
+
+def test_a_grpc_client_that_does_not_read_stops_no_other(
+    service: RunningService, provider: FakeProvider
+) -> None:
+    flood = FloodingProvider()
+    service.model("unread", flood.base)
+    service.model("beside", provider.profile("beside"))
+    with _stub(service) as slow, _stub(service) as other:
+        unread = slow.StreamCompletion(GenerateCompletionRequest(model_name="unread", prompt="hello"))
+        next(iter(unread))
+        until(lambda: _rests(flood), "the provider has to wait", 60)
+        request = GenerateCompletionRequest(model_name="beside", prompt="hello")
+        assert other.GenerateCompletion(request, timeout=5).completion
+        unread.cancel()
+    until(lambda: flood.ongoing == 0, "the stream is closed at the provider")
+    flood.stop()
+
+
+@contextmanager
+def _stub(service: RunningService) -> Iterator[ModelManagerStub]:
+    """On a connection of its own."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}", options) as channel:
+        yield ModelManagerStub(channel)
 
 
 def _rests(flood: FloodingProvider) -> bool:
