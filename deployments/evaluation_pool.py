@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from deployments.serving.process import prepare
 from deployments.serving.results import as_value
-from evals.scoring import score
+from evals.scoring import score, turns
 from voyager_llm.errors import VoyagerError
 
 
@@ -19,8 +19,19 @@ class EvaluationPool:
 
     def __init__(self) -> None:
         prepare()
+        # Whoever waits for it first has it first: long requests take turns with short ones.
+        self._turn = asyncio.Lock()
 
     async def score(
         self, pairs: Sequence[tuple[str, str]], measurements: Sequence[str]
     ) -> list[list[float]] | VoyagerError:
-        return await as_value(asyncio.to_thread(score, pairs, measurements))
+        return await as_value(self._scored(pairs, measurements))
+
+    async def _scored(
+        self, pairs: Sequence[tuple[str, str]], measurements: Sequence[str]
+    ) -> list[list[float]]:
+        rows: list[list[float]] = []
+        for part in list(turns(pairs)):
+            async with self._turn:
+                rows += await asyncio.to_thread(score, part, measurements)
+        return rows

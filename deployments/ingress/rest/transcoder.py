@@ -32,17 +32,16 @@ from deployments.ingress.asgi import (
 from deployments.ingress.context import told_by
 from deployments.ingress.failing import fail
 from deployments.ingress.openai.decode import read_object
+from deployments.ingress.rest.wrong import wrong
 from deployments.ingress.rpc.definitions import Handler
 from deployments.ingress.rpc.service import RPCS
 from deployments.ingress.status import rest_body, trace_header
 from deployments.lanes.sse import frame
 from voyager_llm.domain.request import RequestContext
-from voyager_llm.errors import InvalidArgument, NotFound, VoyagerError
+from voyager_llm.errors import NotFound, VoyagerError
 
 # Of a body; protobuf's JSON mapping takes some microseconds for each.
 _MAX_VALUES = 30_000
-
-_STEP = re.compile(r"Failed to parse (\w+) field")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +127,11 @@ def _message(binding: _Binding, request: HttpRequest, captured: Mapping[str, str
     try:
         return json_format.ParseDict(fields, binding.message())
     except (json_format.ParseError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise _invalid(error) from None
+        raise wrong(error, binding.message) from None
 
 
 def _camel_case(paths: str) -> str:
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), paths)
-
-
-def _invalid(error: Exception) -> InvalidArgument:
-    """Protobuf's message with the path of the field that it names."""
-    text = str(error)
-    field = ".".join(_STEP.findall(text))
-    unknown = re.search(r'no field named "([^"]{1,128})"', text)
-    if unknown:
-        field = f"{field}.{unknown[1]}".lstrip(".")
-        return InvalidArgument("there is no such field", field)
-    reason = text.rsplit(": ", 1)[-1].rstrip(".")
-    return InvalidArgument(f"has the wrong type or format ({reason[:200]})", field)
 
 
 def _json(message: Message) -> bytes:
