@@ -21,6 +21,7 @@ from deployments.ingress.http import HttpIngress
 from deployments.ingress.metrics import merged
 from deployments.ingress.rpc.methods import GrpcMethods
 from deployments.replica import Ports, Replica
+from deployments.serving.door import Door
 from deployments.serving.handles import HubClient, RemoteScorer
 from deployments.serving.process import prepare
 from deployments.stages import Stages
@@ -66,7 +67,9 @@ class ModelRouter(GrpcMethods):
         self._stages.start()
         for work in (self._resync(), self._replica.prober.run(), self._readiness.watch()):
             self._background.add(asyncio.get_running_loop().create_task(work))
-        return self._replica.ingress(self.ready, self._metrics, self._reports)
+        ingress = self._replica.ingress(self.ready, self._metrics, self._reports)
+        Door.open_to(ingress)
+        return ingress
 
     def ready(self) -> bool:
         return self._replica.snapshots.current.version > 0 and self._readiness.holds()

@@ -72,6 +72,8 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
         # HAProxy's supervisor starts it again; this is for when both are killed. Three failures count.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
+        # Serve's controller looks around ten times a second by default: a twentieth of a processor at rest.
+        "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
         # Ray starts its workers at nice 15: beside any busy process, requests would wait for a turn.
         "RAY_worker_niceness": "0",
         # Ray's own metrics; ours are at /metrics. Every export stops the event loop for a moment.

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from deployments.ingress.asgi import Header, Send, respond
-from deployments.ingress.status import retry_headers, trace_header
+from deployments.ingress.status import retry_headers, trace_headers
 from voyager_llm.errors import VoyagerError, public, rendering
 
 log = logging.getLogger(__name__)
@@ -20,5 +20,5 @@ async def fail(send: Send, error: Exception, trace_id: str, body: Body, more: It
     fault = public(error)
     if fault is not error:
         log.error("a request failed (trace %s)", trace_id, exc_info=error)
-    headers = [trace_header(trace_id), *retry_headers(fault), *more]
+    headers = [*trace_headers(trace_id), *retry_headers(fault), *more]
     await respond(send, rendering(fault).http, body(fault, trace_id), headers)

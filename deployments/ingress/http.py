@@ -31,7 +31,7 @@ from deployments.ingress.failing import fail
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OPERATIONS, OpenAIApi
 from deployments.ingress.rest.transcoder import Transcoder
-from deployments.ingress.status import openai_body, rest_body, trace_header
+from deployments.ingress.status import openai_body, rest_body, trace_headers
 from voyager_llm.domain.request import RequestContext, Trace
 from voyager_llm.errors import (
     InvalidArgument,
@@ -110,7 +110,7 @@ class HttpIngress:
             await self._rest.serve(request, ctx, send)
         elif request.method == "GET":
             body, kind = await self._document(path, request.query)
-            await respond(send, 200, body, [trace_header(ctx.trace.id)], kind)
+            await respond(send, 200, body, trace_headers(ctx.trace.id), kind)
         else:
             raise NotFound(f"no such path; see /docs ({path[:200]})")
 
@@ -132,11 +132,11 @@ class HttpIngress:
 
     async def _open(self, path: str, trace: Trace, send: Send) -> None:
         """Health, which needs no key: alive, and able to answer."""
-        named = trace_header(trace.id)
+        named = trace_headers(trace.id)
         if path == "/healthz" or self._is_ready():
-            await respond(send, 200, b"ok\n", [named], _TEXT)
+            await respond(send, 200, b"ok\n", named, _TEXT)
         else:
-            await respond(send, 503, b"no configuration yet\n", [named, (b"retry-after", b"1")], _TEXT)
+            await respond(send, 503, b"no configuration yet\n", [*named, (b"retry-after", b"1")], _TEXT)
 
 
 def _of_every_replica(query: str) -> bool:

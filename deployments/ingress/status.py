@@ -23,6 +23,7 @@ from google.rpc import error_details_pb2, status_pb2
 from voyager_llm.errors import VoyagerError, rendering
 
 TRACE_HEADER = "x-voyager-trace-id"
+_TRACE = TRACE_HEADER.encode()
 
 _DOMAIN = "llm.voyager.io"
 
@@ -92,15 +93,16 @@ def trailers(error: VoyagerError, trace_id: str) -> tuple[str, list[tuple[str, A
     return str(shown), _trailers(shown, trace_id, attempts)
 
 
-def trace_header(trace_id: str) -> tuple[bytes, bytes]:
-    """What every answer has. A caller may name its trace in letters that no header has."""
-    return TRACE_HEADER.encode(), trace_id.encode("ascii", "replace")
+def trace_headers(trace_id: str) -> list[tuple[bytes, bytes]]:
+    """What every answer has: the trace, also under the name that OpenAI's SDKs read. A caller may name its
+    trace in letters that no header has."""
+    shown = trace_id.encode("ascii", "replace")
+    return [(_TRACE, shown), (b"x-request-id", shown)]
 
 
 def trace_metadata(trace_id: str) -> tuple[str, str]:
     """The same for gRPC's metadata."""
-    name, value = trace_header(trace_id)
-    return name.decode(), value.decode()
+    return TRACE_HEADER, trace_id.encode("ascii", "replace").decode()
 
 
 def retry_headers(error: VoyagerError) -> list[tuple[bytes, bytes]]:

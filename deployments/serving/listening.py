@@ -17,10 +17,12 @@ from grpc.aio import ServerInterceptor
 from ray._common.tls_utils import add_port_to_grpc_server
 from ray.serve._private import grpc_util, replica
 from ray.serve._private.grpc_util import gRPCGenericServer
+from starlette.middleware import Middleware
 
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.rpc.calls import heeding, refuse
 from deployments.secrets.places import secrets_of
+from deployments.serving.door import Door
 from voyager_llm.errors import VoyagerError
 from voyager_llm.settings import Settings, settings
 
@@ -31,13 +33,13 @@ _OPEN = ("/grpc.health.v1.Health/", "/ray.serve.RayServeAPIService/")
 def for_serve() -> list[Any]:
     """The port of gRPC clients is on `Settings.replica_host`, wants the key before it reads a message,
     reads none over `Settings.max_body_bytes` and heeds deadlines (`ingress/rpc/calls.py`). Returns the HTTP
-    middlewares that Serve asks for: none."""
+    middlewares that Serve asks for."""
     config = settings()
     listen_on(config.replica_host)
     _Guarded.host = config.replica_host
     _Guarded.config = config
     grpc_util.gRPCGenericServer = _Guarded
-    return []
+    return [Middleware(Door)]
 
 
 def listen_on(host: str) -> None:

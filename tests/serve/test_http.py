@@ -30,6 +30,8 @@ def chat(model: str, **body: Any) -> dict[str, Any]:
 def test_health_documents_and_metrics(running: RunningService) -> None:
     for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
         assert running.http.get(path).status_code == 200
+    answer = running.http.get("/healthz", headers={"x-trace-id": "of-mine"})
+    assert answer.headers["x-request-id"] == answer.headers["x-voyager-trace-id"] == "of-mine"
     assert "voyager_completions_ongoing 0" in running.http.get("/metrics").text
     text = running.http.get("/metrics?replicas=all").text
     assert len(replicas_in(text)) == 2

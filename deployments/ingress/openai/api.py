@@ -19,7 +19,7 @@ from deployments.ingress.asgi import (
 from deployments.ingress.context import told_by_openai
 from deployments.ingress.failing import fail
 from deployments.ingress.openai.decode import decode
-from deployments.ingress.status import openai_body, trace_header
+from deployments.ingress.status import openai_body, trace_headers
 from deployments.lanes.sse import DONE, frame
 from deployments.request.exchange import Exchange
 from deployments.request.pipeline import Pipeline
@@ -65,7 +65,7 @@ class OpenAIApi:
 
     async def _stream(self, exchange: Exchange, ctx: RequestContext, send: Send) -> None:
         async with exchange:
-            named = [trace_header(ctx.trace.id), (b"x-voyager-model", exchange.model.encode())]
+            named = [*trace_headers(ctx.trace.id), (b"x-voyager-model", exchange.model.encode())]
             await start_events(send, named + self._limits(exchange.model))
             try:
                 async for block in exchange:
@@ -120,5 +120,5 @@ def _headers(ctx: RequestContext, account: Account) -> list[Header]:
         (b"x-voyager-model", account.model.encode()),
         (b"x-voyager-attempts", str(len(account.attempts)).encode()),
         (b"x-voyager-cost", format(account.cost, "f").encode()),
-        trace_header(ctx.trace.id),
+        *trace_headers(ctx.trace.id),
     ]

@@ -35,7 +35,7 @@ from deployments.ingress.openai.decode import read_object
 from deployments.ingress.rest.wrong import wrong
 from deployments.ingress.rpc.definitions import Handler
 from deployments.ingress.rpc.service import RPCS
-from deployments.ingress.status import rest_body, trace_header
+from deployments.ingress.status import rest_body, trace_headers
 from deployments.lanes.sse import frame
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import NotFound, VoyagerError
@@ -79,7 +79,7 @@ class Transcoder:
         if binding.streams:
             await _stream(first, result, trace_id, send)
         else:
-            await respond(send, binding.success, _json(first), [trace_header(trace_id)])
+            await respond(send, binding.success, _json(first), trace_headers(trace_id))
 
     def _find(self, request: HttpRequest) -> tuple[_Binding, Mapping[str, str]]:
         allowed: set[str] = set()
@@ -143,7 +143,7 @@ def _json(message: Message) -> bytes:
 
 async def _stream(first: Message, rest: AsyncGenerator[Message], trace_id: str, send: Send) -> None:
     async with aclosing(rest) as stream:
-        await start_events(send, [trace_header(trace_id)])
+        await start_events(send, trace_headers(trace_id))
         await send_block(send, frame(_json(first)))
         try:
             async for message in stream:
