@@ -50,7 +50,8 @@ def database_claimed(config: Settings, holder: str) -> Generator[None]:
 def _refuse_other_names(file: Path) -> None:
     """SQLite keeps its journal beside the name that it is given: two names would corrupt the file."""
     with suppress(OSError):
-        if file.stat().st_nlink > 1:
+        # A directory has a name in each directory in it; `open_store` says that it is one.
+        if file.is_file() and file.stat().st_nlink > 1:
             raise Refused(f"the database {file} has another name (a hard link): remove one of them")
 
 

@@ -56,7 +56,7 @@ def newer(file: Path) -> None:
         (garbage, "damaged or is no database"),
         (half, "damaged or is no database"),
         (torn, "damaged or is no database"),
-        (folder, "cannot be opened"),
+        (folder, "is a directory"),
         (newer, "written by a newer version"),
     ],
 )
@@ -66,6 +66,14 @@ def test_a_store_that_cannot_be_used_is_refused_before_the_start(
     broken(file)
     with pytest.raises(Refused, match=f"{reason}.*{file}"):
         open_store(Settings(data_dir=file.parent))
+
+
+def test_a_directory_is_called_one_at_the_start(file: Path) -> None:
+    """Not a file with several names, which it is, too."""
+    file.mkdir()
+    ended = run_to_its_end(file.parent)
+    assert f"is a directory: move it away, or name another file ({file})" in ended.output
+    assert ended.code == 2
 
 
 def test_a_locked_store_is_refused_before_the_start(file: Path) -> None:

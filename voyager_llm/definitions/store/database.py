@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from voyager_llm.definitions.store.faults import CANNOT_OPEN, DAMAGED, READ_ONLY, plain_faults
+from voyager_llm.definitions.store.faults import CANNOT_OPEN, DAMAGED, IS_DIRECTORY, READ_ONLY, plain_faults
 from voyager_llm.errors import InvalidArgument, StoreUnavailable
 
 SQLITE, POSTGRES = "sqlite+aiosqlite", "postgresql+asyncpg"
@@ -69,6 +69,8 @@ class Database:
         with plain_faults(on_server=self._on_server):
             if self._file is not None:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
+                if self._file.is_dir():
+                    raise StoreUnavailable(IS_DIRECTORY)
                 if self._file.exists() and not self._file.is_file():
                     raise StoreUnavailable(CANNOT_OPEN)  # SQLite would wait for what a pipe has to say
             async with self._engine.begin() as connection:

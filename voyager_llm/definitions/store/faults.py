@@ -25,6 +25,7 @@ _LOCKED = f"{_DATABASE} is locked by another process: end what holds it, or try 
 READ_ONLY = f"{_DATABASE} is read-only: make its file and folder writable, then try again"
 DAMAGED = f"{_DATABASE} is damaged or is no database: restore a backup, or move it away and start afresh"
 CANNOT_OPEN = f"{_DATABASE} cannot be opened: see that its path is a file that may be read and written"
+IS_DIRECTORY = f"{_DATABASE} is a directory: move it away, or name another file"
 _BROKEN_DISK = f"{_DATABASE} cannot be read or written: see that its disk has space left and no errors"
 _NEWER = f"{_DATABASE} was written by a newer version of this service: run that one, or restore a backup"
 _UNREACHABLE = f"{_DATABASE} cannot be reached: see that it runs and that its address is right"
