@@ -42,8 +42,15 @@ _DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM. Returns the exit code."""
+    """Run until SIGINT, SIGTERM or the end of the terminal. Returns the exit code."""
     signals = Signals()
+    code = _outcome(signals)
+    signals.ignore()
+    return code
+
+
+def _outcome(signals: Signals) -> int:
+    """Prepare and run; say how it ended."""
     config = settings()
     run = Run.of_this_process()
     name = f"voyager-llm {_url(config)} (process {os.getpid()})"
@@ -165,7 +172,8 @@ def _announce(config: Settings, *, has_model: bool) -> None:
 
 
 def _supervise(cluster: Cluster, watch: Watch, signals: Signals) -> None:
-    """Until told to stop. SIGHUP replaces every replica without losing a request."""
+    """Until told to stop. SIGHUP replaces every replica without losing a request, unless the terminal sent it
+    (`signals.py`)."""
     while True:
         signals.pause(_POLL_SECONDS)
         cluster.check()

@@ -1,4 +1,4 @@
-"""A pseudo-terminal, to see what a user sees there and to press Ctrl-C."""
+"""A pseudo-terminal, to see what a user sees there, to press Ctrl-C, and to close its window."""
 
 from __future__ import annotations
 
@@ -29,17 +29,31 @@ class Terminal:
         """Wait until this was printed."""
         until(lambda: text in self._read(), f"{text!r} is printed", timeout_s)
 
-    def ends(self, timeout_s: float) -> None:
-        """Wait until what runs in it has ended."""
-        until(lambda: os.waitpid(self.process, os.WNOHANG)[0], "it ends", timeout_s)
+    def closes(self) -> None:
+        """As when its window is closed: what runs in it can neither read nor write any more."""
+        os.close(self._fd)
+        self._fd = -1
+
+    def ends(self, timeout_s: float) -> int:
+        """Wait until what runs in it has ended. Returns its exit code; negative: a signal."""
+        ended, status = 0, 0
+
+        def has_ended() -> bool:
+            nonlocal ended, status
+            ended, status = os.waitpid(self.process, os.WNOHANG)
+            return bool(ended)
+
+        until(has_ended, "it ends", timeout_s)
         self.process = 0
         self._read()
+        return os.waitstatus_to_exitcode(status)
 
     def close(self) -> None:
         if self.process:
             os.killpg(self.process, signal.SIGKILL)
             os.waitpid(self.process, 0)
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
     def _read(self) -> str:
         with suppress(OSError):  # nothing there, or the other side is closed
