@@ -70,7 +70,7 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(grpc_base + _PORTS - 1),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_http),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
-        # HAProxy's supervisor starts it again; this is for when both are killed. Three failures count.
+        # HAProxy's supervisor starts it again; this is for when that is killed. Three failures count.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
         # Serve's controller looks around ten times a second by default: a twentieth of a processor at rest.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",

@@ -1,18 +1,19 @@
-"""Keeps HAProxy alive: starts it again at once when something kills it. Executed by `haproxy.sh`.
+"""Keeps HAProxy alive: starts it again at once when it dies or hangs. Executed by `haproxy.sh`.
 
 Serve takes this process for HAProxy: it signals it, and asks at the administration socket for its id. So
 the supervisor stands at that socket, hands questions and answers on with its own id in HAProxy's place, and
 passes signals on.
 
-It outlives Serve's manager for a while: Ray starts another manager, whose HAProxy takes the ports over from
-this one, and no client notices. It ends with the raylet, and HAProxy with it: a killed cluster holds no port.
+It outlives Serve's manager for a while, and HAProxy outlives both: Ray starts another manager, whose HAProxy
+takes the ports over from the one that was left, and no client notices. It ends with the raylet, and HAProxy
+with it: a killed cluster holds no port. A HAProxy without supervisor has the mark of its run, by which the
+launcher ends it (`processes.py`).
 
 Nothing but the standard library, since one runs beside each HAProxy.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import select
@@ -38,11 +39,15 @@ _ENDING = (signal.SIGUSR1, signal.SIGTERM)
 _SETTLED_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
 _ANSWER_SECONDS = 5.0
+# It hangs when it says nothing three times in a row. A busy one answers in milliseconds, and a machine that
+# slept for a while takes one of these times.
+_LOOK_SECONDS = 0.5
+_SILENCE_SECONDS = 0.8
+_SILENCES = 3
 # Ray has another manager after some ten seconds.
 _WITHOUT_MANAGER_SECONDS = 60.0
 # Replicas stand in backends of these names; `haproxy_config.py` asks the same.
 _REPLICAS = re.compile(r"(?m)^backend (http|grpc)-")
-_PR_SET_PDEATHSIG = 1
 
 
 class Supervisor:
@@ -66,8 +71,7 @@ class Supervisor:
         command = self._first
         while True:
             started = time.monotonic()
-            # The child must not outlive this process, however that ends.
-            self._process = subprocess.Popen(command, preexec_fn=die_with_parent)  # noqa: PLW1509
+            self._process = subprocess.Popen(command)
             if self._ending:
                 self._process.terminate()
             code = self._process.wait()
@@ -89,6 +93,23 @@ class Supervisor:
         if self._process is not None:
             self._process.terminate()
 
+    def watch(self, admin: str) -> None:
+        """Kill a HAProxy that hangs: one that says nothing at its administration socket ``admin``."""
+        silences = 0
+        while not self._ending:
+            time.sleep(0 if silences else _LOOK_SECONDS)
+            asked = self._process
+            try:
+                _ask(admin, b"show info\n", _SILENCE_SECONDS)
+                silences = 0
+            except (TimeoutError, BlockingIOError):  # the latter where many have asked in vain
+                silences += 1
+            except OSError:  # nobody listens: it is starting, or ends
+                silences = 0
+            if silences >= _SILENCES and asked is not None and asked is self._process and not self._ending:
+                asked.kill()
+                silences = 0
+
     def _pass_on(self, number: int, _frame: object) -> None:
         self._ending = self._ending or number in _ENDING
         if self._process is not None and self._process.returncode is None:
@@ -102,7 +123,7 @@ def stand_at(path: str, supervisor: Supervisor) -> None:
     class Question(StreamRequestHandler):
         def handle(self) -> None:
             with suppress(OSError):
-                answer = _ask(path + _OWN, self.rfile.readline())
+                answer = _ask(path + _OWN, self.rfile.readline(), _ANSWER_SECONDS)
                 # Only this HAProxy: while one hands over to the next, the one before may still answer.
                 mine = rb"(?m)^Pid: %d$" % supervisor.pid
                 self.wfile.write(re.sub(mine, b"Pid: %d" % os.getpid(), answer))
@@ -115,9 +136,10 @@ def stand_at(path: str, supervisor: Supervisor) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-def _ask(path: str, question: bytes) -> bytes:
+def _ask(path: str, question: bytes, within: float) -> bytes:
+    """What HAProxy says. Raises `OSError`: `TimeoutError` where it says nothing for so many seconds."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_ANSWER_SECONDS)
+        connection.settimeout(within)
         connection.connect(path)
         connection.sendall(question)
         pieces: list[bytes] = []
@@ -158,11 +180,6 @@ def _who_stands_at(path: str) -> int:
         return 0
 
 
-def die_with_parent() -> None:
-    """Be killed when the process that started this one ends (Linux)."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def with_value(arguments: list[str], option: str, change: Callable[[str], str]) -> list[str]:
     """``arguments`` with the value of ``option`` changed, where it is given."""
     return [
@@ -178,24 +195,56 @@ def without_predecessors(arguments: list[str]) -> list[str]:
 
 
 def taken_over(command: list[str], config: str, admin: str) -> list[str]:
-    """``command`` as it takes the ports over from the HAProxy that a killed manager left, where there is one.
+    """``command`` as it takes the ports over from a HAProxy that was left: its manager was killed, or its
+    supervisor.
 
     Serve's new manager knows no replicas at first: the configuration of before then goes on."""
-    left = 0 if "-sf" in command else _who_stands_at(admin)
+    left = 0 if "-sf" in command else _left(config, admin)
     if not left:
         return command
-    try:
-        answers = _ask(admin, b"show info\n")
-    except OSError:
-        answers = b""
-    if not answers:  # its HAProxy hangs, with the ports
-        os.kill(left, signal.SIGKILL)
-        _ended(left, within=_ANSWER_SECONDS)
-        return command
-    former = Path(config).with_suffix(f".{left}")
+    former = Path(config).with_suffix(f".{_group_of(left)}")
     if former.exists() and not _REPLICAS.search(Path(config).read_text()):
         shutil.copyfile(former, config)
     return [*command, "-sf", str(left), "-x", admin + _OWN]
+
+
+def _left(config: str, admin: str) -> int:
+    """The id of the supervisor that was left, or of a HAProxy without one; 0 where neither answers.
+
+    One that hangs is killed: it holds the ports."""
+    supervisor = _who_stands_at(admin)
+    try:
+        answer = _ask(admin if supervisor else admin + _OWN, b"show info\n", _ANSWER_SECONDS)
+    except OSError:
+        answer = b""
+    found = re.search(rb"(?m)^Pid: (\d+)$", answer)
+    if found:
+        return supervisor or int(found[1])
+    # Each supervisor leads the group of its HAProxy, and its configuration is named after it (`haproxy.sh`).
+    for other in Path(config).parent.glob(f"{Path(config).stem}.[0-9]*"):
+        leader = int(other.suffix[1:])
+        if leader == supervisor or not _group_of(leader):
+            _end_group(leader)
+    return 0
+
+
+def _group_of(pid: int) -> int:
+    """The group of a process; 0 where it is gone."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def _end_group(group: int) -> None:
+    """Kill every process of a group, and wait until they have let go of what they held."""
+    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    members = [pid for pid in pids if _group_of(pid) == group]
+    for pid in members:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for pid in members:
+        _ended(pid, within=_ANSWER_SECONDS)
 
 
 def main(binary: str, config: str, *given: str) -> int:
@@ -213,6 +262,7 @@ def main(binary: str, config: str, *given: str) -> int:
     supervisor = Supervisor(first, without_predecessors(first))
     stand_at(named[1], supervisor)
     threading.Thread(target=supervisor.end_with, args=(manager, raylet), daemon=True).start()
+    threading.Thread(target=supervisor.watch, args=(named[1] + _OWN,), daemon=True).start()
     try:
         return supervisor.run()
     finally:

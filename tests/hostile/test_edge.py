@@ -26,6 +26,8 @@ LIMITS = ConnectionLimits.of(Settings(), files_allowed())
 ONE = ["127.0.0.1"]
 KEY = '{"name": "clients", "key": "key"}'
 AT_ONCE_S = 2.0
+# With what a busy machine adds.
+REPLACED_S = 4.5
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -214,6 +216,62 @@ def test_a_haproxy_that_hangs_is_replaced_by_the_next_manager(tmp_path: Path) ->
         edge.start_manager(knows_replicas=True)
         until(lambda: edge.answers("/healthz") == 200, "another has its ports", 30)
         until(lambda: not lives(hanging), "the one that hangs is ended", 30)
+
+
+@pytest.mark.parametrize("replicas", [True, False], ids=["with replicas", "without"])
+def test_haproxy_outlives_its_supervisor_and_is_taken_over(tmp_path: Path, replicas: bool) -> None:
+    """By one that is told of replicas or not: not a request is lost, and nothing is left in the end."""
+    with running_edge(tmp_path) as edge, connections(edge.http_port, ONE, 1) as slow:
+        (left,) = edge.haproxy()
+        slow[0].send(HEAD + b"authorization: Bearer a\r\ncontent-length: 1\r\n\r\n")
+        psutil.Process(edge.supervisor()).kill()
+        until(lambda: edge.supervisor() == 0, "its supervisor is gone")
+        for _ in range(20):
+            assert edge.answers("/healthz") == 200
+        edge.start_manager(knows_replicas=replicas)
+        until(lambda: has_answered(edge) and edge.supervisor(), "another has taken over")
+        for _ in range(20):
+            assert edge.answers("/healthz") == 200
+        slow[0].send(b"x")
+        slow[0].settimeout(5)
+        assert slow[0].recv(4096).startswith(b"HTTP/1.1 200"), "what ran was finished"
+        until(lambda: not lives(left), "the one before has ended")
+
+
+def test_a_haproxy_that_hangs_without_supervisor_is_replaced(tmp_path: Path) -> None:
+    with running_edge(tmp_path) as edge:
+        (hanging,) = edge.haproxy()
+        psutil.Process(edge.supervisor()).kill()
+        until(lambda: edge.supervisor() == 0, "its supervisor is gone")
+        hanging.suspend()
+        edge.start_manager(knows_replicas=True)
+        until(lambda: edge.answers("/healthz") == 200, "another has its ports", 30)
+        assert not lives(hanging)
+
+
+def test_a_haproxy_that_hangs_is_replaced_within_seconds(tmp_path: Path) -> None:
+    with running_edge(tmp_path) as edge:
+        supervisor = edge.supervisor()
+        (hanging,) = edge.haproxy()
+        hanging.suspend()
+        began = time.monotonic()
+        until(lambda: not lives(hanging), "it is ended", 30)
+        until(lambda: edge.answers("/healthz") == 200, "another one answers", 5)
+        assert time.monotonic() - began < REPLACED_S
+        assert edge.supervisor() == supervisor
+
+
+def test_a_haproxy_that_is_busy_is_let_be(tmp_path: Path) -> None:
+    """Held up twice for most of the time after which it would count as one that hangs."""
+    with running_edge(tmp_path) as edge:
+        (busy,) = edge.haproxy()
+        for _ in range(2):
+            busy.suspend()
+            time.sleep(1.2)
+            busy.resume()
+            until(lambda: edge.answers("/healthz") == 200, "it answers")
+        time.sleep(2.0)
+        assert edge.haproxy() == [busy]
 
 
 def has_answered(edge: Edge) -> bool:

@@ -21,7 +21,7 @@ from serve_app.claims import database_claimed, folder_claimed
 from serve_app.drain import drain
 from serve_app.environment import free_port
 from serve_app.preflight import fewer_connections, refuse_missing_key, refuse_taken_ports
-from serve_app.processes import FOLDER_PREFIX, Run, end_abandoned, lives
+from serve_app.processes import FOLDER_PREFIX, Run, end_abandoned, lives, title
 from serve_app.refusals import Refused
 from tests.support.postgres import running_postgres
 from tests.support.processes import pretend
@@ -103,6 +103,8 @@ def test_a_run_ends_with_its_launcher_however_far_it_is(step: str, tmp_path: Pat
     run = Run(environment["VOYAGER_RUN"], Path(environment["VOYAGER_SCRATCH"]))
     started = run.processes()
     assert started
+    for supervisor in (process for process in started if "supervisor.py" in title(process)):
+        supervisor.kill()  # nobody is left to end HAProxy when its cluster ends
     launcher.kill()
     launcher.wait()
     until(lambda: not any(lives(process) for process in [*started, *run.processes()]), "all are gone", 20)
