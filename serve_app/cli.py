@@ -21,7 +21,7 @@ from serve_app.commands.kinds import KINDS, kind_named
 from serve_app.commands.litellm_config import import_config
 from serve_app.commands.show import Format, difference, err, out, show_definitions, write_json
 from serve_app.up import become_launcher
-from voyager_llm.settings import Settings
+from voyager_llm.settings import Settings, unknown_variables
 
 app = typer.Typer(
     name="voyager-llm",
@@ -59,9 +59,12 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     http_port: Annotated[int | None, typer.Option(help="HTTP port.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="gRPC port.")] = None,
-    embedded_llm: Annotated[bool, typer.Option(help="Run the small model as `local`.")] = True,
+    embedded_llm: Annotated[
+        bool, typer.Option(envvar="VOYAGER_EMBEDDED_LLM", help="Run the small model as `local`.")
+    ] = True,
 ) -> None:
     """Run the service on this machine, in the foreground, until Ctrl-C."""
+    _refuse_unknown_settings()
     given = {"TOPOLOGY": topology, "HOST": host, "HTTP_PORT": http_port, "GRPC_PORT": grpc_port}
     for name, value in given.items():
         if value is not None:
@@ -81,6 +84,17 @@ def up(
     except OSError as error:
         err.print(f"cannot start: {error}")
         raise typer.Exit(2) from None
+
+
+def _refuse_unknown_settings() -> None:
+    """A setting that was misspelt would silently have no effect."""
+    unknown = unknown_variables(os.environ)
+    for name, meant in unknown.items():
+        err.print(
+            f"{name} is no setting: {f'did you mean {meant}?' if meant else 'unset it'}", soft_wrap=True
+        )
+    if unknown:
+        raise typer.Exit(2)
 
 
 @app.command()

@@ -6,6 +6,8 @@ Every setting is an environment variable ``VOYAGER_<NAME>``; the command line se
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
@@ -15,6 +17,21 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from voyager_llm.domain.model import SecretRef
+
+_PREFIX = "VOYAGER_"
+_CONTROLLER_PREFIX = "VOYAGER_CONTROLLER_"
+_SECRET_PREFIX = "VOYAGER_SECRET_"  # noqa: S105
+# Variables of such names that are no settings: of the command line, of one run's processes, of `make`.
+_OTHERS = frozenset(
+    f"{_PREFIX}{name}"
+    for name in (
+        *("URL", "CLIENT_KEY", "EMBEDDED_LLM", "EMBEDDED_LLM_KEY", "VERBOSE"),
+        *("RUN", "SCRATCH", "HAPROXY", "PYTHON"),
+        *("CACHE", "BENCH"),
+    )
+)
+# Of 1: how much of a name has to be there for another one to be what was meant.
+_SIMILAR = 0.5
 
 
 def _identity() -> str:
@@ -38,7 +55,7 @@ def _is_loopback(host: str) -> bool:
 class Settings(BaseSettings):
     """Settings of one process."""
 
-    model_config = SettingsConfigDict(env_prefix="VOYAGER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     host: str = Field("127.0.0.1", description="Address that HTTP and gRPC listen on.")
     http_port: int = Field(8000, ge=1, le=65535)
@@ -160,7 +177,7 @@ class Settings(BaseSettings):
 class ControllerSettings(BaseSettings):
     """Settings of the controller: ``VOYAGER_CONTROLLER_<NAME>``."""
 
-    model_config = SettingsConfigDict(env_prefix="VOYAGER_CONTROLLER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_CONTROLLER_PREFIX, frozen=True, extra="ignore")
 
     namespace: str = Field("llm", description="Where the custom resources stand.")
     # kopf reads the same variable.
@@ -182,6 +199,26 @@ def settings() -> Settings:
     return Settings()  # pyright: ignore[reportCallIssue]
 
 
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like settings and that nobody reads, each with the setting that was probably meant;
+    empty where none is similar."""
+    if "KUBERNETES_SERVICE_HOST" in environment:
+        return {}  # a pod, which has variables of every service's name
+    ours = {name.upper() for name in environment if name.upper().startswith(_PREFIX)}
+    settings_of_up = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    settings_of_controller = {
+        f"{_CONTROLLER_PREFIX}{name.upper()}" for name in ControllerSettings.model_fields
+    }
+    unknown = ours - settings_of_up - settings_of_controller - _OTHERS
+    meant = [name.removeprefix(_PREFIX) for name in settings_of_up]
+    found = {
+        name: get_close_matches(name.removeprefix(_PREFIX), meant, 1, _SIMILAR)
+        for name in sorted(unknown)
+        if not name.startswith(_SECRET_PREFIX)
+    }
+    return {name: _PREFIX + similar[0] if similar else "" for name, similar in found.items()}
+
+
 def environment_secret(reference: SecretRef) -> str | None:
     """A secret given as ``VOYAGER_SECRET_<NAME>__<KEY>``, letters in capitals, the rest as ``_``."""
     return os.environ.get(variable_of(reference))
@@ -190,4 +227,4 @@ def environment_secret(reference: SecretRef) -> str | None:
 def variable_of(reference: SecretRef) -> str:
     """The environment variable that a secret may stand in."""
     name = "".join(c if c.isalnum() else "_" for c in f"{reference.name}__{reference.key}").upper()
-    return f"VOYAGER_SECRET_{name}"
+    return _SECRET_PREFIX + name

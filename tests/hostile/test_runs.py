@@ -264,6 +264,13 @@ def test_a_key_that_cannot_be_read_is_refused_with_its_places(key: str | None, t
     refuse_missing_key(config)
 
 
+def test_a_setting_that_is_none_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    ended = run_to_its_end(tmp_path / "data", PORT=8000)
+    assert ended.output == "VOYAGER_PORT is no setting: did you mean VOYAGER_HTTP_PORT?\n"
+    assert ended.code == 2
+    assert not (tmp_path / "data").exists()
+
+
 def test_fewer_connections_than_were_asked_for_are_told() -> None:
     assert not fewer_connections(Settings(max_connections=64))
     assert "ulimit -Hn" in fewer_connections(Settings(max_connections=1_000_000))

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from voyager_llm.domain.model import SecretRef
-from voyager_llm.settings import Settings
+from voyager_llm.settings import Settings, unknown_variables, variable_of
 
 KEY = SecretRef(name="clients", key="key")
 
@@ -47,3 +47,32 @@ def test_one_port_for_both_is_refused() -> None:
 def test_numbers_that_no_machine_has_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"should be (less|greater) than or equal to"):
         Settings(**values)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("PORT", "HTTP_PORT"), ("HTTP_PROT", "HTTP_PORT"), ("TIMEOUT_S", "IDLE_TIMEOUT_S"),
+     ("DATADIR", "DATA_DIR"), ("APIKEY", "API_KEY"), ("voyager_database", "DATABASE_URL")],
+)  # fmt: skip
+def test_a_misspelt_setting_is_told_with_what_was_meant(name: str, meant: str) -> None:
+    variable = name if name.startswith("voyager_") else f"VOYAGER_{name}"
+    assert unknown_variables({variable: "1"}) == {variable.upper(): f"VOYAGER_{meant}"}
+
+
+def test_what_resembles_no_setting_is_told_alone() -> None:
+    assert unknown_variables({"VOYAGER_ZZZ": "1", "VOYAGER_": "1"}) == {"VOYAGER_": "", "VOYAGER_ZZZ": ""}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["VOYAGER_HTTP_PORT", "voyager_http_port", variable_of(KEY), "VOYAGER_CLIENT_KEY", "VOYAGER_RUN",
+     "VOYAGER_CONTROLLER_NAMESPACE", "HTTP_PORT", "MY_VOYAGER_PORT"],
+)  # fmt: skip
+def test_what_somebody_reads_is_no_mistake(name: str) -> None:
+    assert unknown_variables({name: "1"}) == {}
+
+
+def test_variables_that_kubernetes_makes_of_services_are_no_mistakes() -> None:
+    assert (
+        unknown_variables({"VOYAGER_PORT": "tcp://10.0.0.1:80", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}) == {}
+    )
