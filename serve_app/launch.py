@@ -24,6 +24,7 @@ from serve_app.environment import free_port
 from serve_app.first_model import FIRST_MODEL, define_first_model
 from serve_app.preflight import fewer_connections, open_store, refuse_missing_key, refuse_taken_ports
 from serve_app.processes import Run, end_abandoned
+from serve_app.ray_watch import RayWatch
 from serve_app.refusals import Failed, Refused
 from serve_app.signals import Signals, StopRequested
 from serve_app.terminal import announce, say
@@ -127,12 +128,17 @@ def _deployed(cluster: Cluster, config: Settings, run: Run, signals: Signals) ->
         DEPLOYED: "",
     }
     say("starting Ray …")
+    ray: RayWatch | None = None
     while True:
         for report in cluster.reports():
+            if report == RAY_STARTED:
+                ray = RayWatch(run)
             if report == DEPLOYED:
                 return Watch(run, config.topology)
             say(steps[report])
         cluster.check()
+        if ray is not None:
+            ray.check()
         signals.pause(_START_POLL_SECONDS)
 
 

@@ -1,22 +1,19 @@
 """Notices when something dies that the service needs and that nothing brings back. Used by `launch.py`.
 
 Ray restarts Serve's controller, which restarts HAProxy and every replica; they are missed only when they
-stay away. Nobody restarts Ray itself. The launcher then ends the whole run instead of mending it: what
-remains of a cluster is not to be trusted, and to start from nothing, with a back-off, is what every
-supervisor (systemd, a container's runtime) does well.
+stay away. Nobody restarts Ray itself (`ray_watch.py`). The launcher then ends the whole run instead of
+mending it: what remains of a cluster is not to be trusted, and to start from nothing, with a back-off, is
+what every supervisor (systemd, a container's runtime) does well.
 """
 
 from __future__ import annotations
 
 import time
 
-import psutil
-
-from serve_app.processes import Run, lives, program, title
+from serve_app.processes import Run, lives, title
+from serve_app.ray_watch import RayWatch
 from serve_app.refusals import Failed
 
-# Ray's own, by the names of their programs.
-_RAY = {"gcs_server": "Ray's control store", "raylet": "Ray's raylet"}
 # What Ray and Serve restart, by a part of the command line.
 _RESTARTED = {
     "ray::ServeController": "Serve's controller",
@@ -43,16 +40,14 @@ class Watch:
         """``away_s``: how long what is restarted may be missing."""
         self._run = run
         self._away_s = away_s
-        self._ray = {what: _named(run.processes(), name) for name, what in _RAY.items()}
+        self._ray = RayWatch(run)
         self._parts = _RESTARTED | (_RESTARTED_IN_SPLIT if topology == "split" else {})
         self._searched = time.monotonic()
         self._seen = dict.fromkeys(self._parts, self._searched)
 
     def check(self) -> None:
         """Raises `Failed` when something is gone for good. Cheap enough to be called twice a second."""
-        for what, process in self._ray.items():
-            if not lives(process):
-                raise Failed(f"{what} (process {process.pid}) died")
+        self._ray.check()
         now = time.monotonic()
         if now - self._searched < _SEARCH_SECONDS:
             return
@@ -67,10 +62,3 @@ class Watch:
             self._seen[part] += slept
             if now - self._seen[part] > self._away_s:
                 raise Failed(f"{what} died and was not back after {self._away_s:.0f} s")
-
-
-def _named(processes: list[psutil.Process], name: str) -> psutil.Process:
-    for process in processes:
-        if lives(process) and program(process) == name:
-            return process
-    raise Failed(f"{_RAY[name]} died")
