@@ -13,7 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from serve_app.connection_limits import ConnectionLimits, FrontEnd, files_allowed
-from serve_app.haproxy_refusals import TOO_LARGE, TOO_MANY_CALLS, TOO_MANY_REQUESTS, UPGRADE
+from serve_app.haproxy_refusals import (
+    GRPC_STARTING,
+    STARTING,
+    TOO_LARGE,
+    TOO_MANY_CALLS,
+    TOO_MANY_REQUESTS,
+    UPGRADE,
+)
 from voyager_llm.settings import Settings, settings
 
 _GRACE_SECONDS = 1.0
@@ -39,7 +46,6 @@ def amended(config: str, limits: Settings, files: int) -> str:
 
     Raises `ValueError` for a configuration that is not as Serve 2.60 generates it."""
     connections = ConnectionLimits.of(limits, files)
-    ready = re.search(r"^backend (http|grpc)-", config, re.MULTILINE) is not None
     edits: dict[str, Callable[[str], str]] = {
         "global": lambda text: _global(text, connections),
         "defaults": lambda text: _defaults(text, limits),
@@ -47,10 +53,14 @@ def amended(config: str, limits: Settings, files: int) -> str:
         "frontend http_frontend": lambda text: _http(text, limits, connections),
         "frontend grpc_frontend": lambda text: _grpc(text, limits, connections),
         "listen stats": lambda text: _bind(text, "127.0.0.1"),
+        # Nobody gets there once the application has backends of its own.
+        "backend default_backend": lambda text: _edit(
+            text, r" *http-request return status 404 .*\n", lambda _: STARTING.rules("TRUE")
+        ),
+        "backend default_grpc_backend": lambda text: _edit(
+            text, r"grpc-status 5 hdr grpc-message \".*\"", GRPC_STARTING, times=2
+        ),
     }
-    if not ready:
-        edits["backend default_backend"] = lambda text: text.replace("return status 404", "return status 503")
-        edits["backend default_grpc_backend"] = lambda text: text.replace("grpc-status 5 ", "grpc-status 14 ")
     sections = re.split(r"(?m)^(?=\w)", config)
     found = {_title(section) for section in sections}
     missing = [name for name in edits if name not in found and not _is_optional(name)]

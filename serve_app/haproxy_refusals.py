@@ -45,6 +45,10 @@ TOO_MANY_REQUESTS = Refusal(
 )  # fmt: skip
 TOO_LARGE = Refusal(413, "the body is larger than {} bytes", 3, "REQUEST_TOO_LARGE")
 UPGRADE = Refusal(400, "no other protocol than HTTP is spoken here", 3, "INVALID_ARGUMENT")
+STARTING = Refusal(
+    503, "the service is starting: try again in some seconds", 14, "UNAVAILABLE", "server_error"
+)
+GRPC_STARTING = f'grpc-status {STARTING.grpc_code} hdr grpc-message "{STARTING.message}"'
 # Over gRPC, an answer without a message; its own words for what the first of them says.
 TOO_MANY_CALLS = (
     "status 200 hdr content-type application/grpc hdr grpc-status 8 "

@@ -103,6 +103,17 @@ def test_before_there_are_replicas_clients_are_asked_to_come_again(tmp_path: Pat
     text = amended(generate(tmp_path, replicas=False), Settings(), 20_000)
     assert "status 404" not in text
     assert "grpc-status 5 " not in text
+    assert "Ping " not in text, "Serve's words"
+    assert 'grpc-status 14 hdr grpc-message "the service is starting' in text
+
+
+def test_replicas_for_grpc_alone_do_not_make_a_path_unknown(tmp_path: Path) -> None:
+    """Serve tells HAProxy of one protocol after the other."""
+    sections = re.split(r"(?m)^(?=\w)", generate(tmp_path, replicas=True))
+    config = "".join(section for section in sections if not section.startswith("backend http-"))
+    text = amended(config, Settings(), 20_000)
+    assert "backend grpc-" in text
+    assert "status 404" not in text
 
 
 def test_where_no_replica_answers_haproxy_says_when_to_come_again(generated: str, tmp_path: Path) -> None:
@@ -117,6 +128,8 @@ def test_where_no_replica_answers_haproxy_says_when_to_come_again(generated: str
         finally:
             running.terminate()
     assert (answer.status_code, answer.headers.get("retry-after")) == (503, "1"), answer.text
+    if "backend http-" not in text:
+        assert answer.json()["error"]["message"] == "the service is starting: try again in some seconds"
 
 
 def asked(url: str) -> httpx.Response:
