@@ -6,8 +6,8 @@ passes signals on.
 
 It outlives Serve's manager for a while, and HAProxy outlives both: Ray starts another manager, whose HAProxy
 takes the ports over from the one that was left, and no client notices. It ends with the raylet, and HAProxy
-with it: a killed cluster holds no port. A HAProxy without supervisor has the mark of its run, by which the
-launcher ends it (`processes.py`).
+with it: a killed cluster holds no port. A HAProxy without supervisor is ended by a process beside it, the
+guard, and by the mark of its run (`processes.py`).
 
 Nothing but the standard library, since one runs beside each HAProxy.
 """
@@ -46,6 +46,8 @@ _SILENCE_SECONDS = 0.8
 _SILENCES = 3
 # Ray has another manager after some ten seconds.
 _WITHOUT_MANAGER_SECONDS = 60.0
+# That, and the two minutes in which HAProxy finishes what runs once it was taken over.
+_WITHOUT_SUPERVISOR_SECONDS = 180.0
 # Replicas stand in backends of these names; `haproxy_config.py` asks the same.
 _REPLICAS = re.compile(r"(?m)^backend (http|grpc)-")
 
@@ -162,6 +164,19 @@ def _ended(*pids: int, within: float | None = None) -> list[int]:
             os.close(handle)
 
 
+def _start_guard(raylet: int) -> None:
+    """Fork a process that ends HAProxy when its supervisor is gone, with the raylet or after a while: Serve
+    kills the supervisor to end HAProxy, too. Call it before there are threads."""
+    supervisor = os.getpid()
+    if os.fork():
+        return
+    _ended(supervisor)
+    left = [pid for pid in _members_of(supervisor) if pid != os.getpid()]
+    if left:
+        _ended(raylet, *left, within=_WITHOUT_SUPERVISOR_SECONDS)
+    os.killpg(0, signal.SIGKILL)  # itself as well
+
+
 def _parent_of(pid: int) -> int:
     """The id of a process' parent; of its own where it is gone."""
     try:
@@ -236,10 +251,14 @@ def _group_of(pid: int) -> int:
         return 0
 
 
+def _members_of(group: int) -> list[int]:
+    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if _group_of(pid) == group]
+
+
 def _end_group(group: int) -> None:
     """Kill every process of a group, and wait until they have let go of what they held."""
-    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
-    members = [pid for pid in pids if _group_of(pid) == group]
+    members = _members_of(group)
     for pid in members:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -252,6 +271,7 @@ def main(binary: str, config: str, *given: str) -> int:
     manager = os.getppid()
     raylet = _parent_of(manager)
     os.setpgrp()  # with a worker, the raylet kills its process group
+    _start_guard(raylet)
     os.umask(0o077)  # the socket is for this user alone
     named = re.search(r"stats socket (\S+)\.own ", Path(config).read_text())
     if named is None:

@@ -279,11 +279,13 @@ def has_answered(edge: Edge) -> bool:
     return True
 
 
-@pytest.mark.parametrize("first", ["manager", "raylet"])
+@pytest.mark.parametrize("first", ["supervisor", "manager", "raylet"])
 def test_a_killed_cluster_holds_no_port(tmp_path: Path, first: str) -> None:
     with running_edge(tmp_path) as edge:
         killed: list[psutil.Popen | psutil.Process] = [*edge.managers(), psutil.Process(edge.raylet.pid)]
-        for process in killed if first == "manager" else reversed(killed):
+        if first == "supervisor":
+            psutil.Process(edge.supervisor()).kill()
+        for process in reversed(killed) if first == "raylet" else killed:
             process.kill()
         until(lambda: not edge.haproxy(), "HAProxy has ended", 10)
         with socket.socket() as probe:
