@@ -32,7 +32,7 @@ from serve_app.watch import Watch
 from voyager_llm import logs
 from voyager_llm.definitions.store.database import only_existing
 from voyager_llm.logs import keep_short
-from voyager_llm.settings import Settings, settings
+from voyager_llm.settings import Settings, keep_secret, settings
 
 _READY_SECONDS = 120.0
 _MODEL_SECONDS = 60.0
@@ -89,7 +89,7 @@ def _run(config: Settings, run: Run, signals: Signals, log_file: Path) -> None:
         say(why)
     # A hub that starts again while the file is gone must not take an empty one for the definitions.
     os.environ["VOYAGER_DATABASE_URL"] = only_existing(config.store_url())
-    with _embedded(config) as embedded:
+    with _embedded(config, run) as embedded:
         try:
             cluster = Cluster(config.data_dir / "ray.log")
             watch = _deployed(cluster, config, run, signals)
@@ -110,13 +110,13 @@ def _run(config: Settings, run: Run, signals: Signals, log_file: Path) -> None:
 
 
 @contextmanager
-def _embedded(config: Settings) -> Generator[EmbeddedLLM | None]:
+def _embedded(config: Settings, run: Run) -> Generator[EmbeddedLLM | None]:
     """The embedded model, where it is wanted."""
     if os.environ.get("VOYAGER_EMBEDDED_LLM", "1") != "1":
         yield None
         return
     with EmbeddedLLM(free_port(), config.data_dir / "embedded-llm.log") as embedded:
-        os.environ[SECRET_VARIABLE] = embedded.key  # for the replicas, which inherit it
+        keep_secret(run.scratch, SECRET_VARIABLE, embedded.key)
         yield embedded
 
 

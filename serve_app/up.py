@@ -15,7 +15,7 @@ from typing import NoReturn
 from serve_app.environment import serve_environment
 from serve_app.processes import Run
 from serve_app.signals import TAKEN
-from voyager_llm.settings import Settings
+from voyager_llm.settings import Settings, without_secrets
 
 
 def become_launcher(settings: Settings) -> NoReturn:
@@ -27,7 +27,8 @@ def become_launcher(settings: Settings) -> NoReturn:
     # The launcher keeps this process' id: exec replaces the program, not the process.
     run = Run.begin()
     try:
-        environment = {**os.environ, **serve_environment(settings, run.scratch, run.mark)}
+        inherited = without_secrets(os.environ, run.scratch)
+        environment = {**inherited, **serve_environment(settings, run.scratch, run.mark)}
         root = str(Path(__file__).resolve().parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(
             part for part in (root, os.environ.get("PYTHONPATH", "")) if part

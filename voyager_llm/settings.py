@@ -21,6 +21,8 @@ from voyager_llm.domain.model import SecretRef
 _PREFIX = "VOYAGER_"
 _CONTROLLER_PREFIX = "VOYAGER_CONTROLLER_"
 _SECRET_PREFIX = "VOYAGER_SECRET_"  # noqa: S105
+# The folder of a run, in the environment of its processes.
+_SCRATCH = "VOYAGER_SCRATCH"
 # Variables of such names that are no settings: of the command line, of one run's processes, of `make`.
 _OTHERS = frozenset(
     f"{_PREFIX}{name}"
@@ -221,7 +223,36 @@ def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 def environment_secret(reference: SecretRef) -> str | None:
     """A secret given as ``VOYAGER_SECRET_<NAME>__<KEY>``, letters in capitals, the rest as ``_``."""
-    return os.environ.get(variable_of(reference))
+    variable = variable_of(reference)
+    if (given := os.environ.get(variable)) is not None:
+        return given
+    try:
+        return _kept(Path(os.environ[_SCRATCH]), variable).read_text()
+    except (KeyError, OSError, UnicodeDecodeError):
+        return None
+
+
+def keep_secret(scratch: Path, variable: str, value: str) -> None:
+    """Put a secret where the processes of a run find it, and this user alone; ``scratch`` is its folder.
+
+    In the environment, all of Ray's own processes would have it, and whatever they start."""
+    path = _kept(scratch, variable)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(value)
+
+
+def without_secrets(environment: Mapping[str, str], scratch: Path) -> dict[str, str]:
+    """The environment for a run's processes; its secrets are kept in the run's folder."""
+    left = dict(environment)
+    for name in environment:
+        if name.startswith(_SECRET_PREFIX):
+            keep_secret(scratch, name, left.pop(name))
+    return left
+
+
+def _kept(scratch: Path, variable: str) -> Path:
+    return scratch / "secrets" / variable
 
 
 def variable_of(reference: SecretRef) -> str:

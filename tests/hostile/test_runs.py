@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -92,10 +93,11 @@ def test_ctrl_c_under_make_says_little_and_a_second_one_ends_at_once(
 @pytest.mark.parametrize("step", ["starting Ray", "starting the application"])
 def test_a_run_ends_with_its_launcher_however_far_it_is(step: str, tmp_path: Path) -> None:
     ports = {"HTTP_PORT": free_port(), "GRPC_PORT": free_port()}
+    given = {**ports, "SECRET_A_CANARY__KEY": "canary-of-a-secret"}
     log = tmp_path / "up.log"
     with log.open("wb") as output:
         launcher = subprocess.Popen(
-            [*COMMAND, "--no-embedded-llm"], cwd=ROOT, env=environment_of(tmp_path, **ports),
+            [*COMMAND, "--no-embedded-llm"], cwd=ROOT, env=environment_of(tmp_path, **given),
             stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     until(lambda: step in log.read_text(), step, START_SECONDS)
@@ -103,6 +105,9 @@ def test_a_run_ends_with_its_launcher_however_far_it_is(step: str, tmp_path: Pat
     run = Run(environment["VOYAGER_RUN"], Path(environment["VOYAGER_SCRATCH"]))
     started = run.processes()
     assert started
+    for process in started:
+        with suppress(psutil.Error):
+            assert "canary-of-a-secret" not in process.environ().values(), title(process)
     for supervisor in (process for process in started if "supervisor.py" in title(process)):
         supervisor.kill()  # nobody is left to end HAProxy when its cluster ends
     launcher.kill()

@@ -202,12 +202,12 @@ def test_a_grpc_client_that_does_not_read_stops_no_other(
 ) -> None:
     flood = FloodingProvider()
     service.model("unread", flood.base)
-    service.model("beside", provider.profile("beside"))
+    service.model("read", provider.profile("read"))
     with _stub(service) as slow, _stub(service) as other:
         unread = slow.StreamCompletion(GenerateCompletionRequest(model_name="unread", prompt="hello"))
         next(iter(unread))
         until(lambda: _rests(flood), "the provider has to wait", 60)
-        request = GenerateCompletionRequest(model_name="beside", prompt="hello")
+        request = GenerateCompletionRequest(model_name="read", prompt="hello")
         assert other.GenerateCompletion(request, timeout=5).completion
         unread.cancel()
     until(lambda: flood.ongoing == 0, "the stream is closed at the provider")

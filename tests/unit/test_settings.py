@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from voyager_llm.domain.model import SecretRef
-from voyager_llm.settings import Settings, unknown_variables, variable_of
+from voyager_llm.settings import (
+    Settings,
+    environment_secret,
+    unknown_variables,
+    variable_of,
+    without_secrets,
+)
 
 KEY = SecretRef(name="clients", key="key")
 
@@ -76,3 +83,18 @@ def test_variables_that_kubernetes_makes_of_services_are_no_mistakes() -> None:
     assert (
         unknown_variables({"VOYAGER_PORT": "tcp://10.0.0.1:80", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}) == {}
     )
+
+
+def test_secrets_leave_the_environment_and_are_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"PATH": "/bin", "VOYAGER_HTTP_PORT": "1", variable_of(KEY): "a secret"}
+    assert without_secrets(given, tmp_path) == {"PATH": "/bin", "VOYAGER_HTTP_PORT": "1"}
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.stat().st_mode & 0o777 for path in (*kept, kept[0].parent)] == [0o600, 0o700]
+    assert environment_secret(KEY) is None
+    monkeypatch.setenv("VOYAGER_SCRATCH", str(tmp_path))
+    assert environment_secret(KEY) == "a secret"
+    assert environment_secret(SecretRef(name="another", key="key")) is None
+    monkeypatch.setenv(variable_of(KEY), "given in the environment")
+    assert environment_secret(KEY) == "given in the environment"
