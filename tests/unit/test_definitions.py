@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voyager_llm.definitions.compiler import base_url, compile_model
+from voyager_llm.definitions.compiler import compile_model
 from voyager_llm.domain.definition import canonical, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import Cost, ModelDefinition
@@ -93,19 +93,6 @@ def test_canonical_form_does_not_depend_on_order_or_defaults() -> None:
     first = parse(ModelDefinition, MODEL)
     second = parse(ModelDefinition, {**dict(reversed(MODEL.items())), "context_length": None})
     assert canonical(first) == canonical(second)
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "expected"),
-    [
-        ("https://a/v1/chat/completions", "https://a/v1"),
-        ("https://a/v1/completions/", "https://a/v1"),
-        ("https://a/v1/embeddings", "https://a/v1"),
-        ("https://a/v1", "https://a/v1"),
-    ],
-)
-def test_an_endpoint_without_its_operation(endpoint: str, expected: str) -> None:
-    assert base_url(endpoint) == expected
 
 
 PROMPT: dict[str, Any] = {"name": "p", "version": "1.0.0", "template": "x"}

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from voyager_llm.definitions.pricing import context_length, price
+from voyager_llm.domain.base_urls import base_url, speaks_ollamas_own
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import ModelDefinition
-from voyager_llm.domain.providers import ALIASES, PROVIDERS, Lane, Provider
+from voyager_llm.domain.providers import ALIASES, PROVIDERS, Provider
 from voyager_llm.snapshot import CompiledModel
-
-_OPERATIONS = ("/chat/completions", "/completions", "/embeddings", "/responses")
 
 
 def compile_model(model: ModelDefinition) -> CompiledModel:
@@ -34,15 +33,6 @@ def compile_model(model: ModelDefinition) -> CompiledModel:
     )
 
 
-def base_url(endpoint: str) -> str:
-    """An endpoint without the operation's path: …/v1/chat/completions gives …/v1."""
-    trimmed = endpoint.rstrip("/")
-    for operation in _OPERATIONS:
-        if trimmed.endswith(operation):
-            return trimmed.removesuffix(operation)
-    return trimmed
-
-
 def _endpoints(model: ModelDefinition) -> tuple[Endpoint, ...]:
     primary = _endpoint(model, model.name, model.endpoints.primary)
     if not model.endpoints.backup:
@@ -54,13 +44,10 @@ def _endpoints(model: ModelDefinition) -> tuple[Endpoint, ...]:
 
 def _endpoint(model: ModelDefinition, key: str, endpoint: str) -> Endpoint:
     name = ALIASES.get(model.provider, model.provider)
-    base = base_url(endpoint)
-    if name == "ollama" and base.endswith("/api/chat"):
-        # Ollama's own protocol instead of its OpenAI-compatible one.
-        name, base = "ollama_chat", base.removesuffix("/api/chat")
+    if name == "ollama" and speaks_ollamas_own(endpoint):
+        name = "ollama_chat"
     provider = PROVIDERS[name]
-    if provider.lane is not Lane.FULL:
-        base = base or provider.address
+    base = base_url(name, provider, endpoint)
     return Endpoint(
         model=model.name,
         key=key,

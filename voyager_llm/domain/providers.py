@@ -38,6 +38,8 @@ class Provider:
     settings: frozenset[str] = frozenset()
     # What LiteLLM calls the secret; empty: it takes none, since this machine's own identity is used.
     key_argument: str = "api_key"
+    # Where below a host its API begins, for a definition that gives the host alone.
+    path: str = ""
 
     @property
     def needs_endpoint(self) -> bool:
@@ -56,12 +58,21 @@ def reaches(host: str, hosts: tuple[str, ...]) -> bool:
     return any(host == known or (known.startswith(".") and host.endswith(known)) for known in hosts)
 
 
+def _at(lane: Lane, addresses: Mapping[str, str]) -> dict[str, Provider]:
+    return {name: Provider(lane, address, path=urlsplit(address).path) for name, address in addresses.items()}
+
+
 def _wire(**addresses: str) -> dict[str, Provider]:
-    return {name: Provider(Lane.WIRE, address) for name, address in addresses.items()}
+    return _at(Lane.WIRE, addresses)
 
 
 def _adapter(**addresses: str) -> dict[str, Provider]:
-    return {name: Provider(Lane.ADAPTER, address) for name, address in addresses.items()}
+    return _at(Lane.ADAPTER, addresses)
+
+
+def _own_server(**paths: str) -> dict[str, Provider]:
+    """Of servers that speak OpenAI's protocol wherever their owner runs them."""
+    return {name: Provider(Lane.WIRE, path=path) for name, path in paths.items()}
 
 
 _AWS = Provider(Lane.FULL, hosts=(".amazonaws.com",), settings=frozenset({"aws_region_name"}))
@@ -128,22 +139,22 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             zai="https://api.z.ai/api/paas/v4",
         ),
         # Those that speak OpenAI's protocol wherever their owner runs them.
-        **_wire(
-            custom="",
-            custom_openai="",
-            docker_model_runner="",
-            heroku="",
-            hosted_vllm="",
+        **_own_server(
+            custom="/v1",
+            custom_openai="/v1",
+            docker_model_runner="/engines/v1",
+            heroku="/v1",
+            hosted_vllm="/v1",
             infinity="",
-            lemonade="",
-            litellm_proxy="",
-            llamafile="",
-            lm_studio="",
-            openai_like="",
-            vllm="",
-            xinference="",
-            ollama="http://127.0.0.1:11434/v1",
+            lemonade="/api/v1",
+            litellm_proxy="/v1",
+            llamafile="/v1",
+            lm_studio="/v1",
+            openai_like="/v1",
+            vllm="/v1",
+            xinference="/v1",
         ),
+        **_wire(ollama="http://127.0.0.1:11434/v1"),
         # Those with a protocol of their own.
         **_adapter(
             anthropic="https://api.anthropic.com/v1/messages",
