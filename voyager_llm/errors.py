@@ -96,7 +96,16 @@ class ContentPolicyRefused(InvalidArgument):
 
 
 class UpstreamRejected(InvalidArgument):
+    """``provider_code`` is the provider's own word for what is wrong; empty: it gave none."""
+
     code = "upstream_rejected"
+
+    def __init__(
+        self, message: str, field: str = "", retry_after_s: float = 0.0, provider_code: str = ""
+    ) -> None:
+        super().__init__(message, field, retry_after_s)
+        self.args = (message, field, retry_after_s, provider_code)
+        self.provider_code = provider_code
 
 
 class Unauthenticated(VoyagerError):

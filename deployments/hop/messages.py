@@ -141,12 +141,13 @@ def _usage(usage: Usage | None) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _error(error: VoyagerError) -> tuple[str, str, str, float]:
-    return type(error).__name__, error.message, error.field, error.retry_after_s
+def _error(error: VoyagerError) -> tuple[Any, ...]:
+    return type(error).__name__, *error.args
 
 
-def _read_error(name: str, message: str, field: str, retry_after_s: float) -> VoyagerError:
-    return _errors().get(name, Internal)(message, field, retry_after_s)
+def _read_error(name: str, message: str, field: str, retry_after_s: float, *further: str) -> VoyagerError:
+    kind = _errors().get(name)
+    return kind(message, field, retry_after_s, *further) if kind else Internal(message, field, retry_after_s)
 
 
 def _errors(base: type[VoyagerError] = VoyagerError) -> dict[str, type[VoyagerError]]:

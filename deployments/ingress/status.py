@@ -63,7 +63,8 @@ def openai_body(error: VoyagerError, trace_id: str) -> bytes:
                 "message": str(error),
                 "type": rendering(error).openai_type,
                 "param": error.field or None,
-                "code": error.code,
+                # What a client of the provider's looks for, where the provider found the request wrong.
+                "code": getattr(error, "provider_code", "") or error.code,
                 "trace_id": _text(trace_id),
                 "attempts": error.causes,
             }
@@ -176,7 +177,7 @@ def _brief(
 ) -> VoyagerError:
     """The error with texts that are no longer than is shown, and can be encoded."""
     field, message = _cut(error.field, field_characters), _cut(error.message, characters)
-    shown = type(error)(message, field, error.retry_after_s)
+    shown = type(error)(message, field, *error.args[2:])
     shown.causes = tuple(_cut(cause, _CAUSE_CHARACTERS) for cause in error.causes[:causes])
     return shown
 

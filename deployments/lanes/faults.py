@@ -137,8 +137,8 @@ def of_the_request(said: Said) -> InvalidArgument | None:
 def rejected(said: Said) -> UpstreamRejected:
     """The error of a request that the provider found wrong, in its words."""
     shown = clean(said.text)
-    return UpstreamRejected(f"the provider refused the request: {shown}" if shown else
-                            "the provider refused the request")  # fmt: skip
+    message = f"the provider refused the request: {shown}" if shown else "the provider refused the request"
+    return UpstreamRejected(message, clean(said.param), 0.0, clean(said.code))
 
 
 def policy_refused() -> ContentPolicyRefused:

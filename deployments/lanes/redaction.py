@@ -49,7 +49,7 @@ def concealed(error: VoyagerError, key: str) -> VoyagerError:
     shown = " ".join("[redacted]" if fragments.are_in(word) else word for word in error.message.split(" "))
     if fragments.are_spread_in(shown):
         shown = "the provider's words hold a key and are not shown"
-    return error if shown == error.message else type(error)(shown, error.field, error.retry_after_s)
+    return error if shown == error.message else type(error)(shown, *error.args[1:])
 
 
 @dataclass(frozen=True, slots=True)

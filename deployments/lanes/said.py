@@ -7,7 +7,7 @@ at OpenAI. The words stand in `wordings.py`. Used by `faults.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -25,6 +25,9 @@ class Said:
 
     codes: frozenset[str] = frozenset()
     text: str = ""
+    # Which parameter of the request is wrong and the one word for what is, as the provider wrote them.
+    param: str = ""
+    code: str = ""
 
     @cached_property
     def statement(self) -> str:
@@ -94,20 +97,47 @@ def read_said(body: bytes, headers: Mapping[str, str]) -> Said:
         document = cast("list[Any]", document)[0]
     said = document_said(cast("Mapping[str, Any]", document) if isinstance(document, Mapping) else {})
     if exception := headers.get("x-amzn-errortype"):
-        return Said(said.codes | {exception.split(":", 1)[0].lower()}, said.text)
+        return replace(said, codes=said.codes | {exception.split(":", 1)[0].lower()})
     return said
 
 
 def document_said(document: Mapping[str, Any]) -> Said:
     """What an error document says, in the shape of any provider."""
     error = document.get("error")
-    if not isinstance(error, Mapping):
+    if isinstance(error, Mapping):
+        fields = cast("Mapping[str, Any]", error)
+        text = fields.get("message")
+    else:
         # xAI, Ollama, Bedrock, Mistral and FastAPI say it on the outside.
+        fields = document
         text = error or document.get("message") or document.get("Message") or document.get("detail")
-        return _unwrapped(Said(frozenset(_codes(document)), text if isinstance(text, str) else ""))
-    fields = cast("Mapping[str, Any]", error)
-    text = fields.get("message")
-    return _unwrapped(Said(frozenset(_codes(fields)), text if isinstance(text, str) else ""))
+    if isinstance(text, Mapping):
+        text = cast("Mapping[str, Any]", text).get("detail")
+    if isinstance(text, list):
+        return _validation(cast("list[Any]", text), frozenset(_codes(fields)))
+    said = Said(frozenset(_codes(fields)), _text(text), _text(fields.get("param")), _text(fields.get("code")))
+    return _unwrapped(said)
+
+
+def _validation(found: list[Any], codes: frozenset[str]) -> Said:
+    """What FastAPI's validation says: a list of places in the body and of what is wrong there."""
+    rows = [cast("Mapping[str, Any]", row) for row in found if isinstance(row, Mapping)]
+    if not rows:
+        return Said(codes, "; ".join(_text(row) for row in found))
+    places = [_place(row.get("loc")) for row in rows]
+    texts = [_text(row.get("msg") or row.get("message")) for row in rows]
+    text = "; ".join(f"{place}: {said}" if place else said for place, said in zip(places, texts, strict=True))
+    return Said(codes, text, places[0], _text(rows[0].get("type")))
+
+
+def _place(steps: Any) -> str:
+    if not isinstance(steps, list):
+        return ""
+    return ".".join(str(step) for step in cast("list[Any]", steps) if step != "body")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _unwrapped(said: Said) -> Said:
@@ -120,7 +150,7 @@ def _unwrapped(said: Said) -> Said:
     except orjson.JSONDecodeError:
         return said
     inner = document_said(cast("Mapping[str, Any]", document))
-    return Said(said.codes | inner.codes, inner.text) if inner.text else said
+    return replace(inner, codes=said.codes | inner.codes) if inner.text else said
 
 
 def _codes(fields: Mapping[str, Any]) -> Iterator[str]:
