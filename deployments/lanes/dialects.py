@@ -1,19 +1,20 @@
-"""What the adapter lane needs to know of a provider, through LiteLLM's own adapters.
+"""Providers whose protocol has something that LiteLLM's common adapter interface has not.
 
-LiteLLM's adapters share a base class, but Gemini's request and everybody's stream parsers are reached
-differently. That stands here, so that `adapter.py` reads the same for all. LiteLLM is untyped: its
-values are `Any` here and nowhere else.
+What all providers have in common stands in `translation.py`. Used by `adapter.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from mimetypes import guess_type
+from types import MappingProxyType
+from typing import Any, cast
+from urllib.parse import urlsplit
 
-import litellm.utils
+from litellm.anthropic_beta_headers_manager import update_request_with_filtered_beta
 from litellm.llms.anthropic.chat.handler import ModelResponseIterator as AnthropicEvents
+from litellm.llms.anthropic.chat.transformation import ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY
 from litellm.llms.ollama.chat.transformation import OllamaChatCompletionResponseIterator as OllamaEvents
 from litellm.llms.vertex_ai.gemini.transformation import transform_request_body as gemini_body
 from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
@@ -22,133 +23,82 @@ from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
 from litellm.types.utils import LlmProviders
 from litellm.utils import ProviderConfigManager
 
-from deployments.lanes.seclusion import secluded
-from voyager_llm.domain.operation import Operation
-from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
+from deployments.lanes.media import TEXT_ALONE, Media
+from deployments.lanes.translation import Dialect, NoLog, Outgoing
 from voyager_llm.errors import UpstreamMisconfigured
 
-# LiteLLM looks a model's entry up several times a request, and merges its tables of Azure models anew each
-# time: a third of what a translation costs. The tables never change in this process, so its function is
-# replaced by itself with a memory, as LiteLLM does for callers of its own.
-_look_up = litellm.utils.get_model_info_helper
-litellm.utils.get_model_info_helper = lru_cache(maxsize=4096)(_look_up)
+_PICTURES = frozenset({"image_url"})
+_DOCUMENTS = frozenset({"image_url", "file", "document"})
 
 
-class NoLog:
-    """Stands where LiteLLM's adapters want its logging object: they report prompts and keys to it."""
+class AnthropicDialect(Dialect):
+    """Anthropic's features are asked for in headers; its names of tools have fewer letters than OpenAI's."""
 
-    def __init__(self, parameters: dict[str, Any]) -> None:
-        self.optional_params = parameters
-        self.model_call_details: dict[str, Any] = {}
-        self.litellm_params: dict[str, Any] = {}
+    streams = True
 
-    def post_call(self, *args: Any, **kwargs: Any) -> None:
-        """Say nothing."""
-
-    pre_call = post_call
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A request in the provider's own protocol."""
-
-    url: str
-    headers: dict[str, str]
-    body: dict[str, Any]
-    # OpenAI parameters after LiteLLM mapped them; its response parsers want them again.
-    parameters: dict[str, Any]
-
-
-class Dialect:
-    """A provider that LiteLLM's common adapter interface covers."""
-
-    # Of the events of a stream: server-sent events, or one JSON object a line.
-    json_lines = False
-
-    def __init__(self, config: Any, make_events: Callable[[NoLog], Any] | None) -> None:
-        self._config = config
-        self._make_events = make_events
-        # LiteLLM looks the model up in its tables each time; the answer never changes.
-        self._supported = lru_cache(maxsize=1)(self._look_up_supported)
-
-    def _look_up_supported(self, model: str) -> frozenset[str]:
-        return frozenset(self._config.get_supported_openai_params(model=model) or ())
-
-    @property
-    def streams(self) -> bool:
-        return self._make_events is not None
-
-    def outgoing(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
-        """Translate an OpenAI body. May raise any of LiteLLM's exceptions."""
-        with secluded():
-            return self._translated(model, base, key, body, stream)
+    def __init__(self, config: Any) -> None:
+        super().__init__(config, Media(_DOCUMENTS, fetched=_DOCUMENTS))
 
     def _translated(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
-        messages = body.pop("messages")
-        parameters = self._parameters(model, body)
-        headers = self._config.validate_environment(
-            headers={}, model=model, messages=messages, optional_params=parameters,
-            litellm_params={}, api_key=key or "none", api_base=base or None,
-        )  # fmt: skip
-        url = self._config.get_complete_url(
-            api_base=base or None, api_key=key or "none", model=model, optional_params=parameters,
-            litellm_params={}, stream=stream,
-        )  # fmt: skip
-        if stream and self._config.supports_stream_param_in_request_body:
-            parameters["stream"] = True
-        translated = self._config.transform_request(
-            model=model, messages=messages, optional_params=dict(parameters), litellm_params={},
-            headers=headers,
-        )  # fmt: skip
-        return Outgoing(url, headers, translated, parameters)
+        for file in _files(body["messages"]):
+            if str(file.get("file_id") or "").startswith("http"):
+                file.pop("format", None)  # LiteLLM would take the address for a name
+        request = super()._translated(model, base, key, body, stream)
+        if "anthropic-beta" in request.headers:
+            update_request_with_filtered_beta(request.headers, request.body, "anthropic")
+        return request
 
-    def events(self, parameters: dict[str, Any]) -> Any:
-        """A parser whose ``chunk_parser`` turns one event into an OpenAI chunk."""
-        assert self._make_events is not None
-        return self._make_events(NoLog(parameters))
+    def events(self, request: Outgoing) -> Any:
+        names = request.notes.get(ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY)
+        return AnthropicEvents(iter(()), True, request.json_mode, tool_name_reverse_map=names)
 
-    def ends(self, event: dict[str, Any]) -> bool:
-        """Whether an event may carry a finish reason."""
-        return True
-
-    def blocks(self, document: dict[str, Any]) -> bool:
-        """Whether an answer or an event says, instead of anything else, that the prompt is blocked."""
-        return False
-
-    def transform_response(self, **arguments: Any) -> Any:
-        with secluded():
-            return self._config.transform_response(**arguments)
-
-    def _parameters(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
-        """OpenAI's parameters as the provider's; those that it lacks are dropped, and the provider's own
-        and what the model allows pass under their own names."""
-        supported = self._supported(model)
-        known = {k: v for k, v in body.items() if k in supported and k not in _SAID_OTHERWISE}
-        mapped: dict[str, Any] = self._config.map_openai_params(
-            non_default_params=known, optional_params={}, model=model, drop_params=True
-        )
-        own = {k: v for k, v in body.items() if k not in supported | _OPENAI and may_be_allowed(k)}
-        return {**mapped, **own}
-
-
-_SAID_OTHERWISE = frozenset({"model", "stream", "stream_options"})
-# Parameters of OpenAI's that mean nothing elsewhere; sent along, other providers refuse the request.
-_OPENAI = frozenset(name for name, parameter in PARAMETERS[Operation.CHAT].items() if parameter.is_standard)
+    def finish(self, document: dict[str, Any], index: int, read: str | None) -> str | None:
+        ended = document.get("stop_reason") or (document.get("delta") or {}).get("stop_reason")
+        return "length" if ended == "model_context_window_exceeded" else read
 
 
 class OllamaDialect(Dialect):
     """Ollama's native protocol streams one JSON object a line."""
 
     json_lines = True
+    streams = True
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config, Media(_PICTURES))
+
+    def events(self, request: Outgoing) -> Any:
+        return OllamaEvents(iter(()), True, request.json_mode)
+
+
+class MistralDialect(Dialect):
+    """Mistral speaks nearly OpenAI's protocol, in streams too."""
+
+    streams = True
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config, Media(_PICTURES | {"file"}, fetched=_PICTURES))
+
+    def events(self, request: Outgoing) -> Any:
+        return self._config.get_model_response_iterator(iter(()), True, request.json_mode)
 
 
 class GeminiDialect(Dialect):
-    """Gemini's adapter builds its body and address elsewhere than the common interface says, and its
-    stream parser finishes every chunk."""
+    """Gemini's adapter builds its body and address elsewhere than the common interface says, fetches every
+    picture itself, and its stream parser finishes every chunk."""
 
-    def ends(self, event: dict[str, Any]) -> bool:
-        candidates = event.get("candidates") or ()
-        return self.blocks(event) or any(candidate.get("finishReason") for candidate in candidates)
+    streams = True
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(
+            config, Media(frozenset({"image_url", "input_audio", "file"}), frozenset({"image_url", "file"}))
+        )
+
+    def finish(self, document: dict[str, Any], index: int, read: str | None) -> str | None:
+        if self.blocks(document):
+            return read
+        candidates = cast("list[dict[str, Any]]", document.get("candidates") or [])
+        ended = any(one.get("finishReason") for one in candidates if one.get("index", 0) == index)
+        return read if ended else None
 
     def blocks(self, document: dict[str, Any]) -> bool:
         feedback = document.get("promptFeedback") or {}
@@ -156,31 +106,91 @@ class GeminiDialect(Dialect):
 
     def _translated(self, model: str, base: str, key: str, body: dict[str, Any], stream: bool) -> Outgoing:
         messages = body.pop("messages")
+        for message in messages:
+            if isinstance(message.get("content"), list):
+                message["content"] = [_by_address(part) for part in message["content"]]
+        tier = body.get("service_tier")
         parameters = self._parameters(model, body)
-        translated = gemini_body(
-            messages=messages, model=model, optional_params=dict(parameters),
-            custom_llm_provider="gemini", litellm_params={}, cached_content=None,
+        if "service_tier" in parameters:
+            parameters["service_tier"] = tier  # LiteLLM makes "priority" of "auto", at another price
+        translated: dict[str, Any] = dict(
+            gemini_body(
+                messages=messages, model=model, optional_params=dict(parameters),
+                custom_llm_provider="gemini", litellm_params={}, cached_content=None,
+            )
         )  # fmt: skip
+        _leave_kinds_open(translated)
         verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
         # In a header, not in the URL: URLs end up in logs.
         headers = {"x-goog-api-key": key} if key else {}
-        url = f"{base}/models/{model}:{verb}"
-        return Outgoing(url, headers, dict(translated), parameters)
+        return Outgoing(f"{base}/models/{model}:{verb}", headers, translated, parameters)
+
+    def events(self, request: Outgoing) -> Any:
+        return GeminiEvents(iter(()), True, cast("Any", NoLog(request.parameters)))
+
+
+# The kind of what nobody here knows the kind of: LiteLLM wants one, and Gemini looks itself.
+_ANY_KIND = "*/*"
+
+
+def _by_address(part: dict[str, Any]) -> dict[str, Any]:
+    """A picture or file that Gemini fetches itself, as LiteLLM's adapter takes one without fetching it."""
+    if part.get("type") == "image_url":
+        given = part.get("image_url")
+        given = given if isinstance(given, dict) else {"url": given}
+        address, kind = str(given.get("url") or ""), given.get("format")
+    elif part.get("type") == "file" and isinstance(part.get("file"), dict):
+        address, kind = str(part["file"].get("file_id") or ""), part["file"].get("format")
+    else:
+        return part
+    if not address.startswith("https://"):
+        return part
+    kind = kind or guess_type(urlsplit(address).path)[0] or _ANY_KIND
+    return {"type": "file", "file": {"file_id": address, "format": kind}}
+
+
+def _leave_kinds_open(body: dict[str, Any]) -> None:
+    for content in body.get("contents") or ():
+        for part in content.get("parts") or ():
+            if (part.get("file_data") or {}).get("mime_type") == _ANY_KIND:
+                del part["file_data"]["mime_type"]
+
+
+def _files(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        part["file"]
+        for message in messages
+        if isinstance(message.get("content"), list)
+        for part in message["content"]
+        if isinstance(part.get("file"), dict)
+    ]
+
+
+_MEDIA = {
+    "cohere": Media(_PICTURES, fetched=_PICTURES),
+    "cohere_chat": Media(_PICTURES, fetched=_PICTURES),
+    "cloudflare": Media(_PICTURES),
+}
+_DIALECTS: Mapping[str, Callable[[Any], Dialect]] = MappingProxyType(
+    {
+        "anthropic": AnthropicDialect,
+        "codestral": MistralDialect,
+        "gemini": GeminiDialect,
+        "mistral": MistralDialect,
+        "ollama_chat": OllamaDialect,
+    }
+)
 
 
 @lru_cache(maxsize=512)
 def dialect(provider: str, model: str) -> Dialect:
     """The dialect of a provider. Raises `UpstreamMisconfigured` when LiteLLM does not know it."""
     try:
-        config = ProviderConfigManager.get_provider_chat_config(model, LlmProviders(provider))
+        config: Any = ProviderConfigManager.get_provider_chat_config(model, LlmProviders(provider))
     except ValueError:
         config = None
     if config is None:
         raise UpstreamMisconfigured(f"provider {provider} is not known", "provider")
-    if provider == "gemini":
-        return GeminiDialect(config, lambda log: GeminiEvents(iter(()), True, log))  # pyright: ignore[reportArgumentType]
-    if provider == "anthropic":
-        return Dialect(config, lambda log: AnthropicEvents(iter(()), True))
-    if provider == "ollama_chat":
-        return OllamaDialect(config, lambda log: OllamaEvents(iter(()), True))
-    return Dialect(config, None)
+    if made := _DIALECTS.get(provider):
+        return made(config)
+    return Dialect(config, _MEDIA.get(provider, TEXT_ALONE))

@@ -241,7 +241,7 @@ def _translated(error: Exception, call: Call) -> VoyagerError:
     # What is left was told within a stream, or is LiteLLM's own.
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
-        return UpstreamInvalid(f"the provider's answer cannot be read ({type(error).__name__})")
+        return UpstreamInvalid("the provider's answer cannot be read")
     text = _own_words(str(getattr(error, "message", "")))
     fault = judged(status, document_said({"code": getattr(error, "code", None), "message": text}), {})
     if isinstance(fault, (UpstreamRejected, UpstreamUnavailable)) and not call.stream:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from voyager_llm.errors import UpstreamInvalid
 
 _MAX_EVENT_BYTES = 4 * 1024 * 1024
+# A byte order mark may come first.
+_MARK = b"\xef\xbb\xbf"
 
 
 class EventSplitter:
     """Cuts a byte stream into the payloads of its ``data:`` fields, however it arrives in pieces."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_has_begun", "_rest")
 
     def __init__(self) -> None:
         self._rest = b""
+        self._has_begun = False
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Payloads of the events that are complete now. Raises `UpstreamInvalid` for one without end."""
@@ -29,12 +32,22 @@ class EventSplitter:
             self._rest = data
             return []
         self._rest = data[end + 2 :]
-        return [payload for event in data[:end].split(b"\n\n") if (payload := _payload(event))]
+        whole = data[:end]
+        if not self._has_begun:
+            self._has_begun = True
+            whole = whole.removeprefix(_MARK)
+        return [payload for event in whole.split(b"\n\n") if (payload := _payload(event))]
 
     @property
     def rest(self) -> bytes:
-        """Payload of what stands behind the last complete event: a stream that was cut off."""
+        """Payload of what stands behind the last complete event: a stream that was cut off, or one whose
+        last event has no blank line behind it."""
         return _payload(self._rest.strip())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether OpenAI's last event is there, though no blank line has come yet."""
+        return self._rest.startswith(b"data") and self.rest == b"[DONE]"
 
 
 def _payload(event: bytes) -> bytes:
@@ -49,4 +62,17 @@ def frame(payload: bytes) -> bytes:
     return b"data: " + payload + b"\n\n"
 
 
+def is_stream(beginning: bytes) -> bool:
+    """Whether a body that begins so is a stream of events, whatever its type says."""
+    return beginning.lstrip(_BEFORE).startswith(_FIELDS)
+
+
+def is_telling(beginning: bytes) -> bool:
+    """Whether as much has come as `is_stream` needs."""
+    return len(beginning.lstrip(_BEFORE)) >= _LONGEST_FIELD
+
+
 DONE = b"data: [DONE]\n\n"
+_BEFORE = _MARK + b" \t\r\n"
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_LONGEST_FIELD = max(map(len, _FIELDS))

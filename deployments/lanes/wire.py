@@ -6,13 +6,15 @@ The body arrives ready to be sent; no header of the client's goes along. Used by
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
-import orjson
-
 from deployments.lanes.answers import read_answer, usage_of
+from deployments.lanes.conversation import compatible
 from deployments.lanes.faults import error_in_success, fault
-from deployments.lanes.sse import EventSplitter, frame
+from deployments.lanes.lenient import dumps, loads
+from deployments.lanes.roundtrip import RoundTrip
+from deployments.lanes.sse import EventSplitter, frame, is_stream, is_telling
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
 from voyager_llm.domain.endpoint import Endpoint
@@ -26,6 +28,13 @@ from voyager_llm.errors import (
 )
 
 _JSON = "application/json"
+# Who knows all of OpenAI's protocol, its newest parts too.
+_NEWEST = frozenset({"openai"})
+_OPTIONS = b"stream_options"
+# Statuses with which a parameter is refused.
+_REFUSED = frozenset({400, 404, 422})
+# Endpoints that are remembered; more than a process has, save where definitions come and go.
+_MOST_STRICT = 4096
 
 
 class WireLane:
@@ -33,12 +42,14 @@ class WireLane:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
+        # Endpoints that refuse `stream_options`, which we add.
+        self._strict: set[tuple[str, str]] = set()
 
     async def call(self, call: Call, key: str) -> Answer:
         url = _url(call)
         headers = _headers(call.endpoint, key)
         try:
-            async with self._upstream.post(url, headers, call.body, timeout_s=call.timeout_s) as reply:
+            async with self._upstream.post(url, headers, _body(call), timeout_s=call.timeout_s) as reply:
                 body = await self._upstream.read(reply)
                 if reply.status != 200:
                     raise fault(reply.status, body, reply.headers)
@@ -50,24 +61,21 @@ class WireLane:
         reader = _StreamReader(call.include_usage)
         began = False
         try:
-            async with self._upstream.post(
-                _url(call),
-                _headers(call.endpoint, key),
-                call.body,
-                timeout_s=call.total_timeout_s,
-                idle_s=call.idle_timeout_s,
-            ) as reply:
-                if reply.status != 200:
-                    raise fault(reply.status, await self._upstream.read(reply), reply.headers)
-                if reply.content_type != "text/event-stream":
+            async with self._streaming(call, key) as reply:
+                first = await self._first(reply)
+                if reply.content_type != "text/event-stream" and not is_stream(first):
                     # Some providers answer a refused stream with status 200 and a plain error.
-                    read_answer(await self._upstream.read(reply), call.operation)
+                    read_answer(first + await self._upstream.read(reply), call.operation)
                     raise UpstreamInvalid("the provider did not answer with a stream")
-                while not reader.done and (piece := await reply.piece()):
+                piece = first
+                while piece and not reader.done:
                     if block := reader.feed(piece):
                         began = True
                         yield block
-                reader.finish()
+                    piece = b"" if reader.done else await reply.piece()
+                if block := reader.finish():
+                    began = True
+                    yield block
         except (VoyagerError, *CLIENT_ERRORS) as error:
             ended = error if isinstance(error, VoyagerError) else client_fault(error, call.idle_timeout_s)
             if not began:
@@ -75,6 +83,42 @@ class WireLane:
             yield StreamEnd(reader.usage, interrupted(ended))
             return
         yield StreamEnd(reader.usage)
+
+    @asynccontextmanager
+    async def _streaming(self, call: Call, key: str) -> AsyncGenerator[RoundTrip]:
+        """The answer to a request for a stream, whose status is 200.
+
+        A provider may know no `stream_options`: it is asked once more without, and so from then on."""
+        endpoint = (call.endpoint.base_url, call.endpoint.model_name)
+        body = _without_options(_body(call)) if endpoint in self._strict else _body(call)
+        async with self._post(call, key, body) as reply:
+            if reply.status == 200:
+                yield reply
+                return
+            said = await self._upstream.read(reply)
+            if reply.status not in _REFUSED or _OPTIONS not in said or _OPTIONS not in body:
+                raise fault(reply.status, said, reply.headers)
+        if len(self._strict) >= _MOST_STRICT:
+            self._strict.clear()
+        self._strict.add(endpoint)
+        async with self._post(call, key, _without_options(body)) as reply:
+            if reply.status != 200:
+                raise fault(reply.status, await self._upstream.read(reply), reply.headers)
+            yield reply
+
+    def _post(self, call: Call, key: str, body: bytes) -> RoundTrip:
+        return self._upstream.post(
+            _url(call), _headers(call.endpoint, key), body,
+            timeout_s=call.total_timeout_s, idle_s=call.idle_timeout_s,
+        )  # fmt: skip
+
+    @staticmethod
+    async def _first(reply: RoundTrip) -> bytes:
+        """As much of the answer's beginning as tells what it is."""
+        first = b""
+        while not is_telling(first) and (piece := await reply.piece()):
+            first += piece
+        return first
 
     async def probe(self, endpoint: Endpoint, key: str, timeout_s: float) -> None:
         """Any answer below 500 to the list of models shows that the endpoint is alive."""
@@ -91,6 +135,16 @@ def _headers(endpoint: Endpoint, key: str) -> dict[str, str]:
         name = "api-key" if endpoint.auth_type == "api_key" else "Authorization"
         headers[name] = key if endpoint.auth_type == "api_key" else f"Bearer {key}"
     return headers
+
+
+def _body(call: Call) -> bytes:
+    return call.body if call.endpoint.provider in _NEWEST else compatible(call.body)
+
+
+def _without_options(body: bytes) -> bytes:
+    document = loads(body)
+    document.pop("stream_options", None)
+    return dumps(document)
 
 
 def _url(call: Call) -> str:
@@ -132,23 +186,39 @@ class _StreamReader:
                     break
                 if self._take(payload):
                     frames.append(frame(payload))
+            self.done = self.done or self._splitter.is_done
         except VoyagerError as error:
             self._error = error
             self.done = True
         return b"".join(frames)
 
-    def finish(self) -> None:
-        """Raises what the provider sent instead of a chunk, or when it stopped before the end."""
+    def finish(self) -> bytes:
+        """What a last event holds that no blank line followed. Raises what the provider sent instead of a
+        chunk, or when it stopped before the end."""
         if self._error is not None:
             raise self._error
-        if self.done or (self._finished and not self._splitter.rest):
-            return
+        block = b"" if self.done else self._last()
+        if self.done or self._finished:
+            return block
         raise UpstreamInvalid("the provider closed the stream early")
+
+    def _last(self) -> bytes:
+        last = self._splitter.rest
+        if last == b"[DONE]":
+            self.done = True
+        elif last:
+            try:
+                loads(last)
+            except ValueError:
+                raise UpstreamInvalid("the provider closed the stream early") from None
+            if self._take(last):
+                return frame(last)
+        return b""
 
     def _take(self, payload: bytes) -> bool:
         try:
-            chunk: Any = orjson.loads(payload)
-        except orjson.JSONDecodeError:
+            chunk: Any = loads(payload)
+        except ValueError:
             raise UpstreamInvalid("the provider sent a chunk that is no JSON") from None
         if not isinstance(chunk, dict) or "choices" not in chunk:
             raise error_in_success(cast("dict[str, Any]", chunk) if isinstance(chunk, dict) else {})

@@ -1,4 +1,4 @@
-"""Answers of the fake provider in the wire formats of OpenAI, Anthropic, Gemini and Ollama.
+"""Answers of the fake provider in the wire formats of OpenAI, Anthropic, Gemini, Ollama and Cohere.
 
 Shapes follow the providers' public API references.
 """
@@ -255,7 +255,43 @@ class Ollama:
         return {"error": profile.error_message}
 
 
-Format = type[OpenAI] | type[Anthropic] | type[Gemini] | type[Ollama]
+class Cohere:
+    """The second version of its chat API."""
+
+    stream_type = "text/event-stream"
+
+    @staticmethod
+    def usage(profile: Profile) -> dict[str, Any]:
+        tokens = {"input_tokens": PROMPT_TOKENS, "output_tokens": profile.tokens}
+        return {"billed_units": tokens, "tokens": tokens}
+
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "role": "assistant", "content": [{"type": "text", "text": "".join(words(profile))}]
+        }  # fmt: skip
+        finish = "COMPLETE"
+        if profile.tool_call:
+            call = {"id": "call_1", "type": "function", "function": TOOL}
+            message, finish = {"role": "assistant", "tool_calls": [call]}, "TOOL_CALL"
+        return {"id": "cohere-fake", "finish_reason": finish, "message": message, "usage": cls.usage(profile)}
+
+    @classmethod
+    def events(cls, profile: Profile, body: Any) -> Iterator[bytes]:
+        start = {"role": "assistant", "content": [], "tool_calls": []}
+        yield _sse({"id": "cohere-fake", "type": "message-start", "delta": {"message": start}})
+        for word in words(profile):
+            delta = {"message": {"content": {"text": word}}}
+            yield _sse({"type": "content-delta", "index": 0, "delta": delta})
+        ended = {"finish_reason": "COMPLETE", "usage": cls.usage(profile)}
+        yield _sse({"type": "message-end", "delta": ended})
+
+    @staticmethod
+    def error(profile: Profile) -> dict[str, Any]:
+        return {"message": profile.error_message}
+
+
+Format = type[OpenAI] | type[Anthropic] | type[Gemini] | type[Ollama] | type[Cohere]
 
 
 def format_of(path: str) -> Format | None:
@@ -270,6 +306,8 @@ def format_of(path: str) -> Format | None:
         return Anthropic
     if path.endswith((":generateContent", ":streamGenerateContent")):
         return Gemini
+    if path.endswith("/v2/chat"):
+        return Cohere
     return Ollama if path.endswith("/api/chat") else None
 
 

@@ -41,6 +41,9 @@ class Profile:
     hang: bool = False
     redirect_to: str = ""
     redirect_status: int = 302
+    # Streams: in one of the forms of `untidy.py`; of another type than the format's ("none": without one).
+    untidy: str = ""
+    stream_type: str = ""
     tool_call: bool = False
     # The keys that it takes, in whatever header; none: it asks for no key.
     keys: tuple[str, ...] = ()
@@ -48,6 +51,8 @@ class Profile:
     key_status: int = 401
     # Refuses, with status 400, a request whose body holds this text.
     refuse_text: str = ""
+    # What it answers where it fails or refuses, instead of its format's error.
+    error_raw: str = ""
 
 
 @dataclass

@@ -13,6 +13,7 @@ import uvicorn
 
 from scripts.fake_provider.formats import Format, format_of, wants_stream
 from scripts.fake_provider.profiles import Profile, Record
+from scripts.fake_provider.untidy import UNTIDY
 
 RECORDS: dict[str, Record] = {}
 _FOREVER = 3600.0
@@ -98,7 +99,8 @@ async def _answer(record: Record, path: str, raw: bytes, send: Any) -> None:
         await _send(send, 200, orjson.dumps(spoken.error(profile)))
     elif status := _refusal(record, raw):
         headers = [(b"retry-after", profile.retry_after.encode())] if profile.retry_after else []
-        await _send(send, status, orjson.dumps(spoken.error(profile)), headers)
+        told = profile.error_raw.encode() or orjson.dumps(spoken.error(profile))
+        await _send(send, status, told, headers)
     elif wants_stream(path, document):
         await _stream(spoken, profile, document, send)
     else:
@@ -121,8 +123,13 @@ def _refusal(record: Record, raw: bytes) -> int:
 
 
 async def _stream(spoken: Format, profile: Profile, document: Any, send: Any) -> None:
-    kind = [(b"content-type", spoken.stream_type.encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": kind})
+    kind = profile.stream_type or spoken.stream_type
+    headers = [] if kind == "none" else [(b"content-type", kind.encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if profile.untidy:
+        written = UNTIDY[profile.untidy](b"".join(spoken.events(profile, document)))
+        await send({"type": "http.response.body", "body": written})
+        return
     for i, event in enumerate(spoken.events(profile, document)):
         if profile.truncate_after and i >= profile.truncate_after:
             break

@@ -1,0 +1,1 @@
+"""The lanes beside LiteLLM's own whole call: shapes, answers, and the table of differences."""
