@@ -1,4 +1,4 @@
-"""Which field of a request a provider's adapter cannot translate. Used by `adapter.py`.
+"""Which field of a request a provider's adapter cannot translate. Used by `adapter.py` and `full.py`.
 
 LiteLLM's adapters raise whatever they meet, in words of their own. What is often wrong is looked for; which
 field it is otherwise shows by elimination: the request can be translated without it. Only requests that fail
@@ -37,8 +37,8 @@ def untranslated(
     """The error for a body that cannot be translated.
 
     ``parsed`` gives the body anew, since adapters change what they are given; ``translates`` tries one."""
-    for field, wanted in _mistakes(parsed()):
-        return UpstreamRejected(f"{wanted} (provider {provider})", field)
+    if known := mistake(provider, parsed()):
+        return known
     for place, (name, field, shorter) in enumerate(_without_one(parsed)):
         if place >= _MOST:
             break
@@ -47,8 +47,14 @@ def untranslated(
     return UpstreamRejected(f"cannot be put in the form of provider {provider}", "messages")
 
 
+def mistake(provider: str, body: Body) -> UpstreamRejected | None:
+    """The error for a conversation that no provider could make anything of; None: it shows no mistake."""
+    found = next(_mistakes(body), None)
+    return UpstreamRejected(f"{found[1]} (provider {provider})", found[0]) if found else None
+
+
 def _mistakes(body: Body) -> Iterator[tuple[str, str]]:
-    """Fields of the conversation that no provider could make anything of, and what they must be."""
+    """Fields that are wrong, and what they must be."""
     if all(message["role"] in ("system", "developer") for message in body["messages"]):
         yield "messages", "needs a message of role user"
     for i, message in enumerate(body["messages"]):

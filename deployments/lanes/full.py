@@ -17,6 +17,7 @@ from litellm import exceptions as llm
 from deployments.lanes import egress
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.credentials import Credentials, hand_over
+from deployments.lanes.diagnosis import mistake
 from deployments.lanes.faults import judged, policy_refused
 from deployments.lanes.media import restrict_messages
 from deployments.lanes.said import Said, document_said
@@ -229,7 +230,9 @@ def _untried(error: Exception, call: Call) -> VoyagerError:
     status = getattr(error, "status_code", None)
     if status in (401, 403, 404):
         return judged(status, Said(), {})
-    return UpstreamRejected(f"the request cannot be translated for {call.endpoint.provider}", "messages")
+    provider, body = call.endpoint.provider, cast("dict[str, Any]", orjson.loads(call.body))
+    known = mistake(provider, body) if call.operation is Operation.CHAT else None
+    return known or UpstreamRejected(f"cannot be put in the form of provider {provider}", "messages")
 
 
 def _translated(error: Exception, call: Call) -> VoyagerError:

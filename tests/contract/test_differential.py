@@ -16,6 +16,7 @@ from tests.contract.differential.comparing import answers_differ, requests_diffe
 from tests.contract.differential.differences import ANSWERS as ANSWERS_DIFFER
 from tests.contract.differential.differences import REQUESTS as REQUESTS_DIFFER
 from tests.contract.differential.differences import expected
+from tests.contract.differential.documented import DOCUMENT, filled
 from tests.contract.differential.families import ADAPTER, FAMILIES
 from tests.contract.differential.shapes import SHAPES
 from tests.contract.differential.sides import Done, Family, Sides
@@ -85,3 +86,8 @@ def test_every_provider_of_the_adapter_lane_is_compared() -> None:
     assert of_the_lane - {family.provider for family in ADAPTER} == {
         "cloudflare", "cohere_chat", "triton", "voyage",
     }  # fmt: skip
+
+
+def test_the_document_says_what_the_tests_hold() -> None:
+    """`python -m tests.contract.differential.documented` writes its tables anew."""
+    assert DOCUMENT.read_text() == filled(DOCUMENT.read_text())

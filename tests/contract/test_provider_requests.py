@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,35 @@ def picture(url: str, **more: Any) -> dict[str, Any]:
     return parts({"type": "image_url", "image_url": {"url": url, **more}})
 
 
+FULL = {
+    "anthropic": ("/v1/messages",),
+    "cohere": ("/v2", "/v2/chat"),
+    "gemini": ("/v1beta/models", "/v1beta/models/gemini:generateContent"),
+    "ollama_chat": ("/api", "/api/chat"),
+}
 SOUND = parts({"type": "input_audio", "input_audio": {"data": WAV, "format": "wav"}})
 FILE = parts(
     {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"}}
 )
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+async def test_every_form_of_an_address_is_called_alike(
+    sides: Sides, recorder: Recorder, family: Family
+) -> None:
+    targets: set[str] = set()
+    # OpenAI's protocol begins at /v1 unless a provider of it is known to have it elsewhere.
+    forms = ("", "/v1") if family.path in ("/v1", "") or family in ADAPTER else ("",)
+    for form in (
+        *forms,
+        family.path,
+        *FULL.get(family.provider, ("/v1/chat/completions",) * ("/v1" in forms)),
+    ):
+        for slash in ("", "/"):
+            done = await sides.ours(replace(family, path=form + slash), {"messages": HELLO})
+            assert done.sent is not None, done.refused
+            targets.add(done.sent.target)
+    assert len(targets) == 1, targets
 
 
 @pytest.mark.parametrize("family", ADAPTER, ids=lambda family: family.name)

