@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import Any
 
 from voyager_llm.domain.definition import Kind
-from voyager_llm.domain.endpoint import Endpoint, Price
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition
+from voyager_llm.domain.price import Price
 from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
 from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.errors import NotFound

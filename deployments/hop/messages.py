@@ -6,19 +6,21 @@ Read and written by both ends: `caller.py` and `renderer.py` at the router's, `s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, cast
 
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from deployments.hop.frames import ProtocolError, pack_number, read_number
-from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import Internal, VoyagerError
 from voyager_llm.templating.render import Message, Rendered
 
@@ -132,13 +134,11 @@ def read_error(payload: bytes) -> VoyagerError:
     return _read_error(*orjson.loads(payload))
 
 
+_FIELDS: Callable[[Usage], tuple[Any, ...]] = attrgetter(*(field.name for field in fields(Usage)))
+
+
 def _usage(usage: Usage | None) -> tuple[Any, ...]:
-    if usage is None:
-        return ()
-    return (
-        usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, usage.reasoning_tokens,
-        usage.estimated,
-    )  # fmt: skip
+    return () if usage is None else _FIELDS(usage)
 
 
 def _error(error: VoyagerError) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from deployments.lanes.answers import read_answer
+from deployments.lanes.answers import read_answer, with_report
 from deployments.lanes.chunks import Chunks, standard
 from deployments.lanes.conversation import as_functions, has_functions, prepare
 from deployments.lanes.diagnosis import untranslated
@@ -28,6 +28,8 @@ from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.providers import reaches
+from voyager_llm.domain.usage import Usage
+from voyager_llm.domain.usage_reports import OF_PROVIDER, OPENAI, as_openai
 from voyager_llm.errors import (
     UpstreamInvalid,
     UpstreamMisconfigured,
@@ -57,8 +59,14 @@ class AdapterLane:
                     raise fault(reply.status, body, reply.headers)
         except CLIENT_ERRORS as error:
             raise client_fault(error, call.timeout_s) from None
-        answer = _translated(spoken, request, call, body, functions=functions)
-        return Answer(answer, read_answer(answer, call.operation))
+        document = _read(spoken, body)
+        # Out of what the provider sent: LiteLLM makes up what is missing, and leaves some of it out.
+        usage = OF_PROVIDER.get(call.endpoint.provider, OPENAI).usage(document)
+        if usage is None:
+            body = with_report(document)
+        answer = _translated(spoken, request, call, body, document, usage, functions=functions)
+        read_answer(answer, call.operation)
+        return Answer(answer, usage)
 
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
         spoken = dialect(call.endpoint.provider, call.endpoint.model_name)
@@ -168,14 +176,26 @@ def _read(spoken: Dialect, body: bytes) -> dict[str, Any]:
     return answer
 
 
-def _translated(spoken: Dialect, request: Outgoing, call: Call, body: bytes, *, functions: bool) -> bytes:
-    written = _read(spoken, body)
+def _translated(
+    spoken: Dialect,
+    request: Outgoing,
+    call: Call,
+    body: bytes,
+    written: dict[str, Any],
+    usage: Usage | None,
+    *,
+    functions: bool,
+) -> bytes:
+    """``body`` as LiteLLM can read it, ``written`` as the provider wrote it."""
     try:
         document = standard(spoken.answer(call.endpoint.model_name, request, body))
         for choice in document["choices"]:
             choice["finish_reason"] = spoken.finish(written, choice["index"], choice["finish_reason"])
             if functions:
                 as_functions(choice)
+        document.pop("usage", None)
+        if usage is not None:
+            document["usage"] = as_openai(usage)
         return dumps(document)
     except Exception as error:
         raise UpstreamInvalid("the provider's answer cannot be read") from error

@@ -8,25 +8,17 @@ from typing import Any, cast
 import orjson
 
 from deployments.lanes.faults import error_in_success
-from voyager_llm.domain.completion import Usage
 from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.usage import Usage
+from voyager_llm.domain.usage_reports import OPENAI
 from voyager_llm.errors import UpstreamInvalid
 
 _RESULT = {Operation.CHAT: "choices", Operation.TEXT: "choices", Operation.EMBEDDINGS: "data"}
 
 
 def usage_of(document: Mapping[str, Any]) -> Usage | None:
-    """Tokens that an answer or chunk reports; None when it reports none."""
-    raw = document.get("usage")
-    if not isinstance(raw, Mapping):
-        return None
-    usage = cast("Mapping[str, Any]", raw)
-    return Usage(
-        input_tokens=_count(usage, "prompt_tokens"),
-        output_tokens=_count(usage, "completion_tokens"),
-        cached_input_tokens=_count(_part(usage, "prompt_tokens_details"), "cached_tokens"),
-        reasoning_tokens=_count(_part(usage, "completion_tokens_details"), "reasoning_tokens"),
-    )
+    """What an answer or chunk of OpenAI's shape reports; None when it reports nothing."""
+    return OPENAI.usage(document)
 
 
 def read_answer(body: bytes, operation: Operation) -> Usage | None:
@@ -46,11 +38,14 @@ def read_answer(body: bytes, operation: Operation) -> Usage | None:
     return usage_of(answer)
 
 
-def _part(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = usage.get(key)
-    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}
+# What LiteLLM's readers want to find, in whatever format.
+_NOTHING_USED = {
+    "usage": {"input_tokens": 0, "output_tokens": 0, "inputTokens": 0, "outputTokens": 0, "totalTokens": 0},
+    "usageMetadata": {},
+}
 
 
-def _count(usage: Mapping[str, Any], key: str) -> int:
-    value = usage.get(key)
-    return value if isinstance(value, int) and value > 0 else 0
+def with_report(document: Mapping[str, Any]) -> bytes:
+    """An answer with an empty report of usage instead of its own: LiteLLM throws away an answer whose report
+    is missing or no report. Read by `usage_of`, an empty one is none."""
+    return orjson.dumps({**document, **_NOTHING_USED})

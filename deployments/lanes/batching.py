@@ -15,7 +15,8 @@ from typing import Any, cast
 
 import orjson
 
-from voyager_llm.domain.completion import Answer, Call, Usage
+from voyager_llm.domain.completion import Answer, Call
+from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import (
     ContentPolicyRefused,
     ContextWindowExceeded,

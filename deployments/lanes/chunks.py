@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from deployments.lanes.answers import usage_of
 from deployments.lanes.conversation import as_functions
 from deployments.lanes.faults import error_in_success, policy_refused
 from deployments.lanes.lenient import dumps
 from deployments.lanes.sse import frame
 from deployments.lanes.translation import Dialect, Outgoing
-from voyager_llm.domain.completion import Call, Usage
+from voyager_llm.domain.completion import Call
+from voyager_llm.domain.usage import Usage
+from voyager_llm.domain.usage_reports import OF_PROVIDER, OPENAI, Reports, as_openai
 from voyager_llm.errors import UpstreamInvalid
 
 
@@ -32,9 +33,13 @@ class Chunks:
         self._head: dict[str, Any] = {}
         self._model = call.endpoint.model_name
         self._begun: set[int] = set()
-        self._reported: dict[str, Any] | None = None
+        self._reports = Reports(OF_PROVIDER.get(call.endpoint.provider, OPENAI))
         self.finished = False
-        self.usage: Usage | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """As far as the provider has told."""
+        return self._reports.usage
 
     def take(self, event: dict[str, Any]) -> bytes:
         """The frame of an event; empty where it says nothing. Raises the error that it tells."""
@@ -42,6 +47,7 @@ class Chunks:
             raise error_in_success(event)
         if not self._begun and self._spoken.blocks(event):
             raise policy_refused()
+        self._reports.take(event)
         try:
             chunk = self._parser.chunk_parser(event)
         except Exception as error:
@@ -49,8 +55,6 @@ class Chunks:
         if chunk is None:
             return b""
         document = standard(chunk)
-        if usage := usage_of(document):
-            self.usage, self._reported = usage, document["usage"]
         choices = list(self._choices(event, document.get("choices") or []))
         if not choices:
             return b""
@@ -66,9 +70,10 @@ class Chunks:
 
     def usage_frame(self) -> bytes:
         """The closing chunk with usage that OpenAI sends when it was asked for."""
-        if not self._include_usage or self._reported is None:
+        usage = self.usage
+        if not self._include_usage or usage is None:
             return b""
-        return frame(dumps({**self._head, "choices": [], "usage": self._reported}))
+        return frame(dumps({**self._head, "choices": [], "usage": as_openai(usage)}))
 
     def _choices(self, event: dict[str, Any], read: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for choice in read:

@@ -12,14 +12,16 @@ import gc
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx
 import litellm
+import orjson
 from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
+from deployments.lanes.answers import with_report
 from deployments.lanes.faults import REDIRECTED, fault
 from deployments.lanes.said import MOST_BYTES
 from deployments.lanes.seclusion import secluded
@@ -71,12 +73,34 @@ class _Guard(httpx.AsyncBaseTransport):
                 raise client_fault(error.__cause__, _SECONDS) from error
             raise
         if response.is_success:
-            return response
+            return await _reporting(response)
         # Judged here, where the answer still is as the provider gave it.
         try:
             raise fault(response.status_code, await _beginning(response), response.headers)
         finally:
             await response.aclose()
+
+
+# Marks of answers in the formats in which LiteLLM insists on a report: Converse, Messages, Gemini.
+_INSISTS = ("output", "content", "candidates")
+
+
+async def _reporting(response: httpx.Response) -> httpx.Response:
+    """A whole answer with a report of usage, be it an empty one; anything else as it is."""
+    if not response.headers.get("content-type", "").startswith("application/json"):
+        return response
+    body = await response.aread()
+    try:
+        document: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return response
+    if not isinstance(document, dict) or not any(mark in document for mark in _INSISTS):
+        return response
+    answer = cast("dict[str, Any]", document)
+    if answer.get("usage") or answer.get("usageMetadata"):
+        return response
+    kind = {"content-type": "application/json"}
+    return httpx.Response(response.status_code, headers=kind, content=with_report(answer))
 
 
 async def _beginning(response: httpx.Response) -> bytes:

@@ -27,10 +27,11 @@ from deployments.lanes.sse import frame
 from deployments.lanes.tools import restrict_tools
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import interrupted
-from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.domain.providers import PROVIDERS
+from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import (
     UpstreamInvalid,
     UpstreamMisconfigured,
@@ -97,6 +98,7 @@ class FullLane:
                 held.clear()
             if held:
                 yield b"".join(held)
+            usage = _reported(usage, chunks)
         except Exception as error:
             fault = self._fault(error, work, call, key)
             if not began:
@@ -211,6 +213,12 @@ def _is_refusal(document: dict[str, Any]) -> bool:
     """Whether a content policy left nothing of the answer: LiteLLM's form of a prompt that Gemini blocks."""
     reasons = {choice.get("finish_reason") for choice in document.get("choices") or ()}
     return reasons == {"content_filter"} and not _says_something(document)
+
+
+def _reported(usage: Usage | None, chunks: Any) -> Usage | None:
+    """A stream's usage, if its provider reported one: else LiteLLM counts words, and does not say so."""
+    told = any(getattr(chunk, "usage", None) for chunk in getattr(chunks, "chunks", ()))
+    return usage if told else None
 
 
 def _has_delta(choice: dict[str, Any]) -> bool:

@@ -16,8 +16,9 @@ from deployments.lanes.lenient import dumps, loads
 from deployments.lanes.roundtrip import RoundTrip
 from deployments.lanes.sse import EventSplitter, frame, is_stream, is_telling
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
-from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
+from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import (
     InvalidArgument,
     StreamInterrupted,
@@ -223,8 +224,8 @@ class _StreamReader:
         if not isinstance(chunk, dict) or "choices" not in chunk:
             raise error_in_success(cast("dict[str, Any]", chunk) if isinstance(chunk, dict) else {})
         choices: Any = chunk["choices"]
-        if "usage" in chunk and (usage := usage_of(chunk)):
-            self.usage = usage
+        if chunk.get("usage"):
+            self.usage = usage_of(chunk) or self.usage
             if not choices and not self._include_usage:
                 return False  # asked for by us, not by the client
         if choices and choices[0].get("finish_reason"):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 from deployments.request.attempt import Attempt
 from deployments.request.walk import Walk
 from voyager_llm.clock import Clock
-from voyager_llm.domain.completion import Account, CompletionRequest, Usage
+from voyager_llm.domain.completion import Account, CompletionRequest
+from voyager_llm.domain.price import Price, cost_of
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.request import RequestContext
+from voyager_llm.domain.usage import NOTHING_USED
 from voyager_llm.errors import Cancelled, VoyagerError, public
 from voyager_llm.snapshot import SnapshotCell
 
@@ -69,11 +72,11 @@ class Accounts:
     ) -> Account:
         route, model = self._names(course, walk)
         prompt = course.prompt
-        used, cost, model_used = Usage(), Decimal(0), ""
+        used, cost, model_used = NOTHING_USED, Decimal(0), ""
         if attempt is not None:
             option = attempt.option
             used, model, model_used = attempt.used(), option.model.name, option.endpoint.model_name
-            cost = used.cost(option.model.price)
+            cost = cost_of(used, _in_force(option.model.price, self._clock() - course.started))
         return Account(
             outcome=fault.code if fault is not None else "ok",
             cause=str(fault) if fault is not None else "",
@@ -104,6 +107,11 @@ class Accounts:
                 observer.ended(ctx, account)
             except Exception:
                 log.exception("%s failed (trace %s)", type(observer).__name__, ctx.trace.id)
+
+
+def _in_force(price: Price, ago_s: float) -> Price:
+    """The price when a request came, so long ago."""
+    return price.at(datetime.now(UTC) - timedelta(seconds=ago_s)) if price.changes else price
 
 
 def _causes(account: Account) -> tuple[str, ...]:

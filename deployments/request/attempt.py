@@ -13,15 +13,16 @@ import math
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
-from deployments.request.demand import Demand
+from deployments.request.demand import Demand, written_tokens
 from deployments.request.quotas import Quotas, Reservation
 from deployments.request.routing import Option
 from deployments.request.walk import Walk
 from voyager_llm.clock import Clock
-from voyager_llm.domain.completion import CHARS_PER_TOKEN, Call, Reason, StreamEnd, Tried, Usage
+from voyager_llm.domain.completion import Call, Reason, StreamEnd, Tried
 from voyager_llm.domain.health import Trial
 from voyager_llm.domain.judgement import hold_against
 from voyager_llm.domain.patience import patience_s
+from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -124,7 +125,7 @@ class Attempt:
         """What the answer used so far: as its provider reported, else counted."""
         if self._usage is not None:
             return self._usage
-        tokens = self._events if self._wanted.stream else len(self.first) // CHARS_PER_TOKEN
+        tokens = self._events if self._wanted.stream else written_tokens(self.first)
         return self._wanted.demand.used(tokens)
 
     async def next(self) -> bytes | None:

@@ -1,11 +1,28 @@
-"""About how many tokens a request takes: enough to keep a limit, never what bills. Used by `pipeline.py`."""
+"""About how many tokens a request takes and an answer has: enough to keep a limit, and to account for an
+answer whose provider reports nothing. The rules stand in `docs/usage.md`. Used by `pipeline.py` and
+`attempt.py`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from voyager_llm.domain.completion import CHARS_PER_TOKEN, CompletionRequest, Usage
+import orjson
+
+from voyager_llm.domain.completion import CompletionRequest
+from voyager_llm.domain.usage import Usage
+
+# Rule of thumb for English text. All else is counted in characters that would be as many tokens.
+_CHARS_PER_TOKEN = 4
+# What OpenAI takes for a picture of 1024 by 1024, and for one in low detail.
+_PICTURE = 765 * _CHARS_PER_TOKEN
+_SMALL_PICTURE = 85 * _CHARS_PER_TOKEN
+# Characters of base64 for a token: a second of compressed sound has 20,000 and takes 10 to 30 tokens, a page
+# of a file 100,000 and takes 1,000 to 3,000.
+_SOUND_PER_TOKEN = 1000
+_FILE_PER_TOKEN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +34,90 @@ class Demand:
 
     def used(self, output_tokens: int = 0) -> Usage:
         """What an answer of so many tokens has used, where its provider reports nothing."""
-        return Usage(self.prompt_tokens, output_tokens, estimated=True)
+        return Usage(self.prompt_tokens, output_tokens, requests=1, estimated=True)
 
 
 def demand(request: CompletionRequest) -> Demand:
     body = request.body
     asked = body.get("max_completion_tokens") or body.get("max_tokens") or 0
-    return Demand(_prompt_tokens(request), asked if isinstance(asked, int) else 0)
+    given = body.get("messages") or body.get("prompt") or body.get("input") or ""
+    return Demand(_tokens(_given(given)), asked if isinstance(asked, int) else 0)
 
 
-def _prompt_tokens(request: CompletionRequest) -> int:
-    given = request.body.get("messages") or request.body.get("prompt") or request.body.get("input") or ""
-    if isinstance(given, str):
-        return len(given) // CHARS_PER_TOKEN + 1
-    chars = 0
-    for item in cast("list[Any]", given):
-        content = cast("dict[str, Any]", item).get("content") if isinstance(item, dict) else item
-        chars += len(cast("str | list[Any]", content)) if isinstance(content, (str, list)) else 8
-    return chars // CHARS_PER_TOKEN + 1
+def written_tokens(answer: bytes) -> int:
+    """About how many tokens a model wrote, out of a whole answer in OpenAI's shape; of none, none."""
+    try:
+        document: Any = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return 0
+    choices = _dicts(document.get("choices")) if isinstance(document, dict) else []
+    chars = sum(
+        _text(choice.get("text")) + sum(_message(message) for message in _dicts([choice.get("message")]))
+        for choice in choices
+    )
+    return _tokens(chars) if choices else 0
+
+
+def _tokens(chars: int) -> int:
+    return chars // _CHARS_PER_TOKEN + 1
+
+
+def _given(given: object) -> int:
+    """Characters of messages, of texts, or of token ids."""
+    if not isinstance(given, list):
+        return _text(given)
+    items = cast("list[Any]", given)
+    if items and isinstance(items[0], int):
+        return len(items) * _CHARS_PER_TOKEN
+    return sum(_item(item) for item in items)
+
+
+def _item(item: object) -> int:
+    if isinstance(item, dict):
+        return _message(cast("Mapping[str, Any]", item))
+    if isinstance(item, list):  # the token ids of one of several texts
+        return len(cast("list[Any]", item)) * _CHARS_PER_TOKEN
+    return _text(item)
+
+
+def _message(message: Mapping[str, Any]) -> int:
+    content = message.get("content")
+    chars = sum(_part(part) for part in _dicts(content)) if isinstance(content, list) else _text(content)
+    for call in _dicts(message.get("tool_calls")):
+        function = call.get("function")
+        if isinstance(function, dict):
+            named = cast("Mapping[str, Any]", function)
+            chars += _text(named.get("name")) + _text(named.get("arguments"))
+    return chars + _text(message.get("reasoning_content"))
+
+
+def _part(part: Mapping[str, Any]) -> int:
+    """A part of a message's content: text counts as it would in a string."""
+    kind = part.get("type")
+    if kind in ("image_url", "input_image", "image"):
+        picture: Any = part.get("image_url")
+        detail = cast("Mapping[str, Any]", picture).get("detail") if isinstance(picture, dict) else ""
+        return _SMALL_PICTURE if "low" in (detail, part.get("detail")) else _PICTURE
+    if kind in ("input_audio", "audio", "video_url", "video"):
+        return _CHARS_PER_TOKEN * max(1, _data(part, str(kind)) // _SOUND_PER_TOKEN)
+    if kind in ("file", "input_file", "document"):
+        data = _data(part, "file")
+        return _CHARS_PER_TOKEN * (data // _FILE_PER_TOKEN) if data else _PICTURE
+    return _text(part.get("text")) + _text(part.get("refusal"))
+
+
+def _data(part: Mapping[str, Any], name: str) -> int:
+    """Characters of what a part carries in base64."""
+    held: Any = part.get(name)
+    values: Iterable[Any] = cast("Mapping[str, Any]", held).values() if isinstance(held, dict) else (held,)
+    return max((_text(value) for value in values), default=0)
+
+
+def _text(value: object) -> int:
+    return len(value) if isinstance(value, str) else 0
+
+
+def _dicts(value: object) -> list[Mapping[str, Any]]:
+    """The objects of a list; what is no list has none."""
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return [cast("Mapping[str, Any]", item) for item in items if isinstance(item, dict)]

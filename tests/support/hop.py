@@ -17,8 +17,9 @@ from deployments.hop.peers import Peers
 from deployments.hop.server import Server
 from deployments.hop.services import CallerService, Service
 from tests.support.calls import model
-from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
+from voyager_llm.domain.usage import Usage
 from voyager_llm.ports import Caller
 from voyager_llm.settings import Settings
 

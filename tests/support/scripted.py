@@ -10,7 +10,7 @@ from typing import Any
 from deployments.replica import Ports, Replica
 from voyager_llm.clock import Clock
 from voyager_llm.definitions.compiler import compile_model
-from voyager_llm.domain.completion import Account, Answer, Call, CompletionRequest, StreamEnd, Usage
+from voyager_llm.domain.completion import Account, Answer, Call, CompletionRequest, StreamEnd
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import ModelDefinition
@@ -19,6 +19,7 @@ from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
 from voyager_llm.domain.request import Principal, RequestContext, Trace
 from voyager_llm.domain.route import RouteDefinition
+from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import UpstreamTimeout, VoyagerError
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import Change, CompiledModel, Delta

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from deployments.serving import coalesced as module
 from deployments.serving.coalesced import coalesced
-from voyager_llm.domain.completion import StreamEnd, Usage
+from voyager_llm.domain.completion import StreamEnd
+from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import Internal
 
 END = StreamEnd(Usage(1, 1))

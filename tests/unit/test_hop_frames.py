@@ -13,12 +13,13 @@ from deployments.hop.announcement import Announcement, announced
 from deployments.hop.frames import HEAD, FrameReader, Kind, ProtocolError, frame, read_number
 from deployments.hop.handshake import ReplicaHandshake, RouterHandshake, new_secret
 from deployments.hop.names import Names, Numbers
-from voyager_llm.domain.completion import Answer, Call, StreamEnd, Usage
+from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.providers import Lane
+from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import Internal, RateLimited, UpstreamRateLimited, VoyagerError
 from voyager_llm.templating.render import Message, Rendered
 
@@ -34,7 +35,7 @@ json = st.recursive(
     max_leaves=8,
 )  # fmt: skip
 objects = st.dictionaries(texts, json, max_size=3)
-usages = st.builds(Usage, counts, counts, counts, counts, st.booleans())
+usages = st.builds(Usage, *[counts] * 15, texts, st.booleans())
 endpoints = st.builds(
     Endpoint, texts, texts, texts, texts, st.sampled_from(Lane), texts, st.tuples(texts, texts), texts,
     st.none() | st.builds(SecretRef, name=st.just("a-name"), key=st.just("key")), objects,

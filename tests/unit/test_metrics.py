@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from deployments.ingress.metrics import merged
 from deployments.request.endpoints import EndpointTable
 from deployments.request.meter import Meter
-from voyager_llm.domain.completion import Account, Usage
+from voyager_llm.domain.completion import Account
 from voyager_llm.domain.request import Principal, RequestContext, Trace
+from voyager_llm.domain.usage import Usage
 
 CONTEXT = RequestContext(Principal("me"), Trace("t"))
 

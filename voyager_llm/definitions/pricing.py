@@ -1,75 +1,69 @@
-"""Known prices and context lengths of providers' models, from the table that LiteLLM carries.
+"""What a model costs and how much fits its prompt: what its definition says, and what is known besides.
 
-The table is read as a file, without importing LiteLLM. A model's own ``cost`` and ``context_length``
-win over it. Used by `compiler.py`.
+Used by `compiler.py`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
-from functools import cache
-from importlib.metadata import distribution
-from pathlib import Path
-from typing import Any
 
-import orjson
-
-from voyager_llm.domain.endpoint import Price
-from voyager_llm.domain.model import Cost, ModelDefinition
-
-_TABLE = "litellm/model_prices_and_context_window_backup.json"
-_FREE = Price(Decimal(0), Decimal(0), Decimal(0))
-
-
-@cache
-def _table() -> dict[str, dict[str, Any]]:
-    return orjson.loads(Path(str(distribution("litellm").locate_file(_TABLE))).read_bytes())
-
-
-def _known(model: ModelDefinition) -> dict[str, Any]:
-    table = _table()
-    provider = "anthropic" if model.provider == "claude" else model.provider
-    found = table.get(f"{provider}/{model.model_name}")
-    if found is None:
-        found = table.get(model.model_name)
-        if found is not None and found.get("litellm_provider") != provider:
-            found = None
-    return found or {}
+from voyager_llm.definitions.price_list import completed, listed_price, row
+from voyager_llm.domain.model import Cost, CostChange, ModelDefinition, TokenCosts
+from voyager_llm.domain.price import FREE, Price, Rates, Tariff
 
 
 def price(model: ModelDefinition) -> tuple[Price, bool]:
-    """The price of a token, and whether it is known at all (else it is 0)."""
-    if model.cost is not None:
-        return _own(model.cost), True
-    known = _known(model)
-    if "input_cost_per_token" not in known:
-        return _FREE, False
-    unit = Decimal(repr(known["input_cost_per_token"]))
-    cached = known.get("cache_read_input_token_cost")
-    return (
-        Price(
-            input=unit,
-            output=Decimal(repr(known.get("output_cost_per_token", 0))),
-            cached_input=unit if cached is None else Decimal(repr(cached)),
-        ),
-        True,
-    )
+    """The price of a model, and whether it is known at all (else it is 0)."""
+    known = listed_price(model.provider, model.model_name)
+    if model.cost is None:
+        return (FREE, False) if known is None else (known, True)
+    return _own(model.cost, known), True
 
 
-def _own(cost: Cost) -> Price:
-    cached = cost.cached_input_token_cost
+def _own(cost: Cost, known: Price | None) -> Price:
+    """A definition's own price: the same for requests of any length, in every service tier."""
+    like = known.standard.rates if known is not None else None
+    if like is not None and known is not None and known.currency != cost.currency:
+        like = _without_fees(like)
+    changes = sorted(cost.changes, key=lambda change: change.valid_from, reverse=True)
     return Price(
-        input=cost.input_token_cost,
-        output=cost.output_token_cost,
-        cached_input=cost.input_token_cost if cached is None else cached,
-        currency=cost.currency,
+        Tariff(_rates(cost, like)),
+        cost.currency,
+        changes=tuple(_change(change, cost.currency, like) for change in changes),
     )
+
+
+def _change(change: CostChange, currency: str, like: Rates | None) -> Price:
+    return Price(Tariff(_rates(change, like)), currency, valid_from=change.valid_from)
+
+
+def _rates(costs: TokenCosts, like: Rates | None) -> Rates:
+    kinds = {
+        "input": costs.input_token_cost,
+        "output": costs.output_token_cost,
+        "cached_input": costs.cached_input_token_cost,
+        "cache_write": costs.cache_write_input_token_cost,
+        "cache_write_1h": costs.cache_write_1h_input_token_cost,
+        "reasoning": costs.reasoning_token_cost,
+        "audio_input": costs.audio_input_token_cost,
+        "audio_output": costs.audio_output_token_cost,
+        "image_input": costs.image_input_token_cost,
+        "image_output": costs.image_output_token_cost,
+    }
+    return completed({kind: given for kind, given in kinds.items() if given is not None}, like)
+
+
+def _without_fees(rates: Rates) -> Rates:
+    """Proportions hold in any currency; a fee does not."""
+    nothing = Decimal(0)
+    return replace(rates, audio_second=nothing, web_search=nothing, searching=nothing, request=nothing)
 
 
 def context_length(model: ModelDefinition) -> int | None:
     """Tokens that fit a prompt, where known."""
     if model.context_length is not None:
         return model.context_length
-    known = _known(model)
+    known = row(model.provider, model.model_name)
     value = known.get("max_input_tokens") or known.get("max_tokens")
     return int(value) if value else None

@@ -12,12 +12,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from voyager_llm.domain.endpoint import Endpoint, Price
+from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.usage import NOTHING_USED, Usage
 from voyager_llm.errors import VoyagerError
-
-# Rule of thumb for English text: four characters a token.
-CHARS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +43,6 @@ class CompletionRequest:
     stream: bool = False
     # Whether the client asked for usage at the end of a stream.
     include_usage: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one answer. Cached and reasoning tokens are part of input and output tokens.
-
-    ``estimated``: the provider reported none, and these are counted from the text's length."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-    reasoning_tokens: int = 0
-    estimated: bool = False
-
-    @property
-    def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens
-
-    def cost(self, price: Price) -> Decimal:
-        """In the price's currency: fresh input, cached input and output tokens, each at its price."""
-        cached = min(self.cached_input_tokens, self.input_tokens)
-        return (
-            (self.input_tokens - cached) * price.input
-            + cached * price.cached_input
-            + self.output_tokens * price.output
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +118,7 @@ class Account:
     model: str = ""
     # The provider's name of the model.
     model_used: str = ""
-    usage: Usage = Usage()
+    usage: Usage = NOTHING_USED
     # In the currency of the model's price.
     cost: Decimal = Decimal(0)
     attempts: tuple[Tried, ...] = ()

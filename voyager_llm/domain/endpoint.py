@@ -1,4 +1,4 @@
-"""An endpoint of a model, ready to be called, and what its tokens cost.
+"""An endpoint of a model, ready to be called.
 
 Made by `definitions/compiler.py`, used by the snapshot, the request path and the lanes.
 """
@@ -7,21 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.providers import Lane
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Per token, in ``currency``."""
-
-    input: Decimal
-    output: Decimal
-    cached_input: Decimal
-    currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema, field_validator, model_validator
 
 from voyager_llm.domain.address import check_endpoint
 from voyager_llm.domain.definition import Capability, Frozen, Money, Name, json_value
@@ -67,13 +67,36 @@ class ModelParameters(Frozen):
     allow: tuple[ParameterName, ...] = Field(default=(), max_length=64)
 
 
-class Cost(Frozen):
-    """Prices per token, in ``currency``."""
+class TokenCosts(Frozen):
+    """Prices per token. A kind that has none costs what other tokens of its direction cost, in the proportion
+    that the provider's known prices have."""
 
     input_token_cost: Money = Decimal(0)
     output_token_cost: Money = Decimal(0)
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", max_length=3)] = "USD"
     cached_input_token_cost: Money | None = None
+    cache_write_input_token_cost: Money | None = None
+    cache_write_1h_input_token_cost: Money | None = None
+    reasoning_token_cost: Money | None = None
+    audio_input_token_cost: Money | None = None
+    audio_output_token_cost: Money | None = None
+    image_input_token_cost: Money | None = None
+    image_output_token_cost: Money | None = None
+
+
+class CostChange(TokenCosts):
+    """Prices that hold from a moment on."""
+
+    valid_from: Annotated[
+        AwareDatetime,
+        WithJsonSchema({"type": "string", "format": "date-time", "maxLength": 64}),
+    ]
+
+
+class Cost(TokenCosts):
+    """Prices per token, in ``currency``, and what they change to; the first of two from one moment counts."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", max_length=3)] = "USD"
+    changes: tuple[CostChange, ...] = Field(default=(), max_length=16)
 
 
 class RateLimits(Frozen):

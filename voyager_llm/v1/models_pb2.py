@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvoyager/llm/v1/models.proto\x12\x0evoyager.llm.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x02\n\x0fModelParameters\x12\x17\n\nmax_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x0c\n\x04stop\x18\x07 \x03(\t\x12&\n\x05\x65xtra\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\r\n\x05\x61llow\x18\t \x03(\tB\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penaltyB\x07\n\x05_seed\"\x9c\x01\n\x11\x43ostConfiguration\x12\x18\n\x10input_token_cost\x18\x01 \x01(\x01\x12\x19\n\x11output_token_cost\x18\x02 \x01(\x01\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12$\n\x17\x63\x61\x63hed_input_token_cost\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x1a\n\x18_cached_input_token_cost\"D\n\nRateLimits\x12\x1b\n\x13requests_per_minute\x18\x01 \x01(\x05\x12\x19\n\x11tokens_per_minute\x18\x02 \x01(\x05\",\n\tEndpoints\x12\x0f\n\x07primary\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x61\x63kup\x18\x02 \x01(\t\",\n\x0fSecretReference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"j\n\x0e\x41uthentication\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x33\n\nsecret_ref\x18\x02 \x01(\x0b\x32\x1f.voyager.llm.v1.SecretReference\x12\x15\n\rrotation_days\x18\x03 \x01(\x05\"\xf4\x01\n\x0bModelStatus\x12\r\n\x05phase\x18\x01 \x01(\t\x12:\n\x11last_health_check\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x19\n\x0c\x61vailability\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x1f\n\x12\x61verage_latency_ms\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x14\n\x07message\x18\x05 \x01(\tH\x03\x88\x01\x01\x42\x14\n\x12_last_health_checkB\x0f\n\r_availabilityB\x15\n\x13_average_latency_msB\n\n\x08_message\"\xac\x05\n\x05Model\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x12\n\nmodel_name\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x06 \x03(\t\x12\x33\n\nparameters\x18\x07 \x01(\x0b\x32\x1f.voyager.llm.v1.ModelParameters\x12\x34\n\x04\x63ost\x18\x08 \x01(\x0b\x32!.voyager.llm.v1.CostConfigurationH\x00\x88\x01\x01\x12\x34\n\x0brate_limits\x18\t \x01(\x0b\x32\x1a.voyager.llm.v1.RateLimitsH\x01\x88\x01\x01\x12\x31\n\tendpoints\x18\n \x01(\x0b\x32\x19.voyager.llm.v1.EndpointsH\x02\x88\x01\x01\x12;\n\x0e\x61uthentication\x18\x0b \x01(\x0b\x32\x1e.voyager.llm.v1.AuthenticationH\x03\x88\x01\x01\x12\x1b\n\x0e\x63ontext_length\x18\x0c \x01(\x05H\x04\x88\x01\x01\x12+\n\x06status\x18\r \x01(\x0b\x32\x1b.voyager.llm.v1.ModelStatus\x12\x10\n\x08revision\x18\x0e \x01(\x05\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x0e\n\x06\x61uthor\x18\x10 \x01(\t\x12.\n\ncreated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\n\x05_costB\x0e\n\x0c_rate_limitsB\x0c\n\n_endpointsB\x11\n\x0f_authenticationB\x11\n\x0f_context_length\"\x9c\x03\n\x12\x43reateModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x33\n\nparameters\x18\x04 \x01(\x0b\x32\x1f.voyager.llm.v1.ModelParameters\x12/\n\x04\x63ost\x18\x05 \x01(\x0b\x32!.voyager.llm.v1.CostConfiguration\x12\x14\n\x0c\x63\x61pabilities\x18\x06 \x03(\t\x12\x0f\n\x07version\x18\x07 \x01(\t\x12/\n\x0brate_limits\x18\x08 \x01(\x0b\x32\x1a.voyager.llm.v1.RateLimits\x12,\n\tendpoints\x18\t \x01(\x0b\x32\x19.voyager.llm.v1.Endpoints\x12\x36\n\x0e\x61uthentication\x18\n \x01(\x0b\x32\x1e.voyager.llm.v1.Authentication\x12\x1b\n\x0e\x63ontext_length\x18\x0b \x01(\x05H\x00\x88\x01\x01\x42\x11\n\x0f_context_length\"u\n\x13\x43reateModelResponse\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\"8\n\x10GetModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Model\"\x87\x01\n\x12UpdateModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x05model\x18\x02 \x01(\x0b\x32\x15.voyager.llm.v1.Model\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\";\n\x13UpdateModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Model\"0\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"#\n\x13\x44\x65leteModelResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.voyager.llm.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x18ListModelVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x19ListModelVersionsResponse\x12\'\n\x08versions\x18\x01 \x03(\x0b\x32\x15.voyager.llm.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x14RollbackModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"=\n\x15RollbackModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Modelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvoyager/llm/v1/models.proto\x12\x0evoyager.llm.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x02\n\x0fModelParameters\x12\x17\n\nmax_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x0c\n\x04stop\x18\x07 \x03(\t\x12&\n\x05\x65xtra\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\r\n\x05\x61llow\x18\t \x03(\tB\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penaltyB\x07\n\x05_seed\"\xa7\x05\n\x11\x43ostConfiguration\x12\x18\n\x10input_token_cost\x18\x01 \x01(\x01\x12\x19\n\x11output_token_cost\x18\x02 \x01(\x01\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12$\n\x17\x63\x61\x63hed_input_token_cost\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12)\n\x1c\x63\x61\x63he_write_input_token_cost\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12,\n\x1f\x63\x61\x63he_write_1h_input_token_cost\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12!\n\x14reasoning_token_cost\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12#\n\x16\x61udio_input_token_cost\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12$\n\x17\x61udio_output_token_cost\x18\t \x01(\x01H\x05\x88\x01\x01\x12#\n\x16image_input_token_cost\x18\n \x01(\x01H\x06\x88\x01\x01\x12$\n\x17image_output_token_cost\x18\x0b \x01(\x01H\x07\x88\x01\x01\x12+\n\x07\x63hanges\x18\x0c \x03(\x0b\x32\x1a.voyager.llm.v1.CostChangeB\x1a\n\x18_cached_input_token_costB\x1f\n\x1d_cache_write_input_token_costB\"\n _cache_write_1h_input_token_costB\x17\n\x15_reasoning_token_costB\x19\n\x17_audio_input_token_costB\x1a\n\x18_audio_output_token_costB\x19\n\x17_image_input_token_costB\x1a\n\x18_image_output_token_cost\"\x91\x05\n\nCostChange\x12.\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10input_token_cost\x18\x02 \x01(\x01\x12\x19\n\x11output_token_cost\x18\x03 \x01(\x01\x12$\n\x17\x63\x61\x63hed_input_token_cost\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12)\n\x1c\x63\x61\x63he_write_input_token_cost\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12,\n\x1f\x63\x61\x63he_write_1h_input_token_cost\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12!\n\x14reasoning_token_cost\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12#\n\x16\x61udio_input_token_cost\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12$\n\x17\x61udio_output_token_cost\x18\t \x01(\x01H\x05\x88\x01\x01\x12#\n\x16image_input_token_cost\x18\n \x01(\x01H\x06\x88\x01\x01\x12$\n\x17image_output_token_cost\x18\x0b \x01(\x01H\x07\x88\x01\x01\x42\x1a\n\x18_cached_input_token_costB\x1f\n\x1d_cache_write_input_token_costB\"\n _cache_write_1h_input_token_costB\x17\n\x15_reasoning_token_costB\x19\n\x17_audio_input_token_costB\x1a\n\x18_audio_output_token_costB\x19\n\x17_image_input_token_costB\x1a\n\x18_image_output_token_cost\"D\n\nRateLimits\x12\x1b\n\x13requests_per_minute\x18\x01 \x01(\x05\x12\x19\n\x11tokens_per_minute\x18\x02 \x01(\x05\",\n\tEndpoints\x12\x0f\n\x07primary\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x61\x63kup\x18\x02 \x01(\t\",\n\x0fSecretReference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"j\n\x0e\x41uthentication\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x33\n\nsecret_ref\x18\x02 \x01(\x0b\x32\x1f.voyager.llm.v1.SecretReference\x12\x15\n\rrotation_days\x18\x03 \x01(\x05\"\xf4\x01\n\x0bModelStatus\x12\r\n\x05phase\x18\x01 \x01(\t\x12:\n\x11last_health_check\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x19\n\x0c\x61vailability\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x1f\n\x12\x61verage_latency_ms\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x14\n\x07message\x18\x05 \x01(\tH\x03\x88\x01\x01\x42\x14\n\x12_last_health_checkB\x0f\n\r_availabilityB\x15\n\x13_average_latency_msB\n\n\x08_message\"\xac\x05\n\x05Model\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x12\n\nmodel_name\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x06 \x03(\t\x12\x33\n\nparameters\x18\x07 \x01(\x0b\x32\x1f.voyager.llm.v1.ModelParameters\x12\x34\n\x04\x63ost\x18\x08 \x01(\x0b\x32!.voyager.llm.v1.CostConfigurationH\x00\x88\x01\x01\x12\x34\n\x0brate_limits\x18\t \x01(\x0b\x32\x1a.voyager.llm.v1.RateLimitsH\x01\x88\x01\x01\x12\x31\n\tendpoints\x18\n \x01(\x0b\x32\x19.voyager.llm.v1.EndpointsH\x02\x88\x01\x01\x12;\n\x0e\x61uthentication\x18\x0b \x01(\x0b\x32\x1e.voyager.llm.v1.AuthenticationH\x03\x88\x01\x01\x12\x1b\n\x0e\x63ontext_length\x18\x0c \x01(\x05H\x04\x88\x01\x01\x12+\n\x06status\x18\r \x01(\x0b\x32\x1b.voyager.llm.v1.ModelStatus\x12\x10\n\x08revision\x18\x0e \x01(\x05\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x0e\n\x06\x61uthor\x18\x10 \x01(\t\x12.\n\ncreated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\n\x05_costB\x0e\n\x0c_rate_limitsB\x0c\n\n_endpointsB\x11\n\x0f_authenticationB\x11\n\x0f_context_length\"\x9c\x03\n\x12\x43reateModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x33\n\nparameters\x18\x04 \x01(\x0b\x32\x1f.voyager.llm.v1.ModelParameters\x12/\n\x04\x63ost\x18\x05 \x01(\x0b\x32!.voyager.llm.v1.CostConfiguration\x12\x14\n\x0c\x63\x61pabilities\x18\x06 \x03(\t\x12\x0f\n\x07version\x18\x07 \x01(\t\x12/\n\x0brate_limits\x18\x08 \x01(\x0b\x32\x1a.voyager.llm.v1.RateLimits\x12,\n\tendpoints\x18\t \x01(\x0b\x32\x19.voyager.llm.v1.Endpoints\x12\x36\n\x0e\x61uthentication\x18\n \x01(\x0b\x32\x1e.voyager.llm.v1.Authentication\x12\x1b\n\x0e\x63ontext_length\x18\x0b \x01(\x05H\x00\x88\x01\x01\x42\x11\n\x0f_context_length\"u\n\x13\x43reateModelResponse\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\"8\n\x10GetModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Model\"\x87\x01\n\x12UpdateModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x05model\x18\x02 \x01(\x0b\x32\x15.voyager.llm.v1.Model\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\";\n\x13UpdateModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Model\"0\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"#\n\x13\x44\x65leteModelResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.voyager.llm.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x18ListModelVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x19ListModelVersionsResponse\x12\'\n\x08versions\x18\x01 \x03(\x0b\x32\x15.voyager.llm.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x14RollbackModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"=\n\x15RollbackModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Modelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,45 +37,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELPARAMETERS']._serialized_start=145
   _globals['_MODELPARAMETERS']._serialized_end=477
   _globals['_COSTCONFIGURATION']._serialized_start=480
-  _globals['_COSTCONFIGURATION']._serialized_end=636
-  _globals['_RATELIMITS']._serialized_start=638
-  _globals['_RATELIMITS']._serialized_end=706
-  _globals['_ENDPOINTS']._serialized_start=708
-  _globals['_ENDPOINTS']._serialized_end=752
-  _globals['_SECRETREFERENCE']._serialized_start=754
-  _globals['_SECRETREFERENCE']._serialized_end=798
-  _globals['_AUTHENTICATION']._serialized_start=800
-  _globals['_AUTHENTICATION']._serialized_end=906
-  _globals['_MODELSTATUS']._serialized_start=909
-  _globals['_MODELSTATUS']._serialized_end=1153
-  _globals['_MODEL']._serialized_start=1156
-  _globals['_MODEL']._serialized_end=1840
-  _globals['_CREATEMODELREQUEST']._serialized_start=1843
-  _globals['_CREATEMODELREQUEST']._serialized_end=2255
-  _globals['_CREATEMODELRESPONSE']._serialized_start=2257
-  _globals['_CREATEMODELRESPONSE']._serialized_end=2374
-  _globals['_GETMODELREQUEST']._serialized_start=2376
-  _globals['_GETMODELREQUEST']._serialized_end=2425
-  _globals['_GETMODELRESPONSE']._serialized_start=2427
-  _globals['_GETMODELRESPONSE']._serialized_end=2483
-  _globals['_UPDATEMODELREQUEST']._serialized_start=2486
-  _globals['_UPDATEMODELREQUEST']._serialized_end=2621
-  _globals['_UPDATEMODELRESPONSE']._serialized_start=2623
-  _globals['_UPDATEMODELRESPONSE']._serialized_end=2682
-  _globals['_DELETEMODELREQUEST']._serialized_start=2684
-  _globals['_DELETEMODELREQUEST']._serialized_end=2732
-  _globals['_DELETEMODELRESPONSE']._serialized_start=2734
-  _globals['_DELETEMODELRESPONSE']._serialized_end=2769
-  _globals['_LISTMODELSREQUEST']._serialized_start=2771
-  _globals['_LISTMODELSREQUEST']._serialized_end=2829
-  _globals['_LISTMODELSRESPONSE']._serialized_start=2831
-  _globals['_LISTMODELSRESPONSE']._serialized_end=2915
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=2917
-  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=2996
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=2998
-  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=3091
-  _globals['_ROLLBACKMODELREQUEST']._serialized_start=3093
-  _globals['_ROLLBACKMODELREQUEST']._serialized_end=3161
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=3163
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=3224
+  _globals['_COSTCONFIGURATION']._serialized_end=1159
+  _globals['_COSTCHANGE']._serialized_start=1162
+  _globals['_COSTCHANGE']._serialized_end=1819
+  _globals['_RATELIMITS']._serialized_start=1821
+  _globals['_RATELIMITS']._serialized_end=1889
+  _globals['_ENDPOINTS']._serialized_start=1891
+  _globals['_ENDPOINTS']._serialized_end=1935
+  _globals['_SECRETREFERENCE']._serialized_start=1937
+  _globals['_SECRETREFERENCE']._serialized_end=1981
+  _globals['_AUTHENTICATION']._serialized_start=1983
+  _globals['_AUTHENTICATION']._serialized_end=2089
+  _globals['_MODELSTATUS']._serialized_start=2092
+  _globals['_MODELSTATUS']._serialized_end=2336
+  _globals['_MODEL']._serialized_start=2339
+  _globals['_MODEL']._serialized_end=3023
+  _globals['_CREATEMODELREQUEST']._serialized_start=3026
+  _globals['_CREATEMODELREQUEST']._serialized_end=3438
+  _globals['_CREATEMODELRESPONSE']._serialized_start=3440
+  _globals['_CREATEMODELRESPONSE']._serialized_end=3557
+  _globals['_GETMODELREQUEST']._serialized_start=3559
+  _globals['_GETMODELREQUEST']._serialized_end=3608
+  _globals['_GETMODELRESPONSE']._serialized_start=3610
+  _globals['_GETMODELRESPONSE']._serialized_end=3666
+  _globals['_UPDATEMODELREQUEST']._serialized_start=3669
+  _globals['_UPDATEMODELREQUEST']._serialized_end=3804
+  _globals['_UPDATEMODELRESPONSE']._serialized_start=3806
+  _globals['_UPDATEMODELRESPONSE']._serialized_end=3865
+  _globals['_DELETEMODELREQUEST']._serialized_start=3867
+  _globals['_DELETEMODELREQUEST']._serialized_end=3915
+  _globals['_DELETEMODELRESPONSE']._serialized_start=3917
+  _globals['_DELETEMODELRESPONSE']._serialized_end=3952
+  _globals['_LISTMODELSREQUEST']._serialized_start=3954
+  _globals['_LISTMODELSREQUEST']._serialized_end=4012
+  _globals['_LISTMODELSRESPONSE']._serialized_start=4014
+  _globals['_LISTMODELSRESPONSE']._serialized_end=4098
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_start=4100
+  _globals['_LISTMODELVERSIONSREQUEST']._serialized_end=4179
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_start=4181
+  _globals['_LISTMODELVERSIONSRESPONSE']._serialized_end=4274
+  _globals['_ROLLBACKMODELREQUEST']._serialized_start=4276
+  _globals['_ROLLBACKMODELREQUEST']._serialized_end=4344
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=4346
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=4407
 # @@protoc_insertion_point(module_scope)

@@ -34,16 +34,58 @@ class ModelParameters(_message.Message):
     def __init__(self, max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., presence_penalty: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., extra: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., allow: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CostConfiguration(_message.Message):
-    __slots__ = ("input_token_cost", "output_token_cost", "currency", "cached_input_token_cost")
+    __slots__ = ("input_token_cost", "output_token_cost", "currency", "cached_input_token_cost", "cache_write_input_token_cost", "cache_write_1h_input_token_cost", "reasoning_token_cost", "audio_input_token_cost", "audio_output_token_cost", "image_input_token_cost", "image_output_token_cost", "changes")
     INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     CACHED_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    CACHE_WRITE_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    CACHE_WRITE_1H_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    REASONING_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_OUTPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_OUTPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
     input_token_cost: float
     output_token_cost: float
     currency: str
     cached_input_token_cost: float
-    def __init__(self, input_token_cost: _Optional[float] = ..., output_token_cost: _Optional[float] = ..., currency: _Optional[str] = ..., cached_input_token_cost: _Optional[float] = ...) -> None: ...
+    cache_write_input_token_cost: float
+    cache_write_1h_input_token_cost: float
+    reasoning_token_cost: float
+    audio_input_token_cost: float
+    audio_output_token_cost: float
+    image_input_token_cost: float
+    image_output_token_cost: float
+    changes: _containers.RepeatedCompositeFieldContainer[CostChange]
+    def __init__(self, input_token_cost: _Optional[float] = ..., output_token_cost: _Optional[float] = ..., currency: _Optional[str] = ..., cached_input_token_cost: _Optional[float] = ..., cache_write_input_token_cost: _Optional[float] = ..., cache_write_1h_input_token_cost: _Optional[float] = ..., reasoning_token_cost: _Optional[float] = ..., audio_input_token_cost: _Optional[float] = ..., audio_output_token_cost: _Optional[float] = ..., image_input_token_cost: _Optional[float] = ..., image_output_token_cost: _Optional[float] = ..., changes: _Optional[_Iterable[_Union[CostChange, _Mapping]]] = ...) -> None: ...
+
+class CostChange(_message.Message):
+    __slots__ = ("valid_from", "input_token_cost", "output_token_cost", "cached_input_token_cost", "cache_write_input_token_cost", "cache_write_1h_input_token_cost", "reasoning_token_cost", "audio_input_token_cost", "audio_output_token_cost", "image_input_token_cost", "image_output_token_cost")
+    VALID_FROM_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    CACHED_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    CACHE_WRITE_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    CACHE_WRITE_1H_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    REASONING_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_OUTPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_INPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_OUTPUT_TOKEN_COST_FIELD_NUMBER: _ClassVar[int]
+    valid_from: _timestamp_pb2.Timestamp
+    input_token_cost: float
+    output_token_cost: float
+    cached_input_token_cost: float
+    cache_write_input_token_cost: float
+    cache_write_1h_input_token_cost: float
+    reasoning_token_cost: float
+    audio_input_token_cost: float
+    audio_output_token_cost: float
+    image_input_token_cost: float
+    image_output_token_cost: float
+    def __init__(self, valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., input_token_cost: _Optional[float] = ..., output_token_cost: _Optional[float] = ..., cached_input_token_cost: _Optional[float] = ..., cache_write_input_token_cost: _Optional[float] = ..., cache_write_1h_input_token_cost: _Optional[float] = ..., reasoning_token_cost: _Optional[float] = ..., audio_input_token_cost: _Optional[float] = ..., audio_output_token_cost: _Optional[float] = ..., image_input_token_cost: _Optional[float] = ..., image_output_token_cost: _Optional[float] = ...) -> None: ...
 
 class RateLimits(_message.Message):
     __slots__ = ("requests_per_minute", "tokens_per_minute")
