@@ -5,7 +5,7 @@ answer whose provider reports nothing. The rules stand in `docs/usage.md`. Used 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -102,15 +102,17 @@ def _part(part: Mapping[str, Any]) -> int:
         return _CHARS_PER_TOKEN * max(1, _data(part, str(kind)) // _SOUND_PER_TOKEN)
     if kind in ("file", "input_file", "document"):
         data = _data(part, "file")
-        return _CHARS_PER_TOKEN * (data // _FILE_PER_TOKEN) if data else _PICTURE
+        return _CHARS_PER_TOKEN * max(1, data // _FILE_PER_TOKEN) if data else _PICTURE
     return _text(part.get("text")) + _text(part.get("refusal"))
 
 
 def _data(part: Mapping[str, Any], name: str) -> int:
     """Characters of what a part carries in base64."""
     held: Any = part.get(name)
-    values: Iterable[Any] = cast("Mapping[str, Any]", held).values() if isinstance(held, dict) else (held,)
-    return max((_text(value) for value in values), default=0)
+    if not isinstance(held, dict):
+        return 0
+    carried = cast("Mapping[str, Any]", held)
+    return max(_text(carried.get(key)) for key in ("data", "file_data", "url"))
 
 
 def _text(value: object) -> int:

@@ -139,6 +139,8 @@ def _by_default(given: Given) -> Rates:
 
 
 def _scaled(known: Decimal, price: Decimal, of: Decimal) -> Decimal:
+    if price == of:
+        return known
     return known * price / of if of else price
 
 

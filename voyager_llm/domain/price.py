@@ -105,7 +105,8 @@ def cost_of(usage: Usage, price: Price) -> Decimal:
     Never negative; more tokens of input or output never cost less under the same rates."""
     tariff = price.services.get(usage.service_tier, price.standard)
     rates = tariff.of(usage.input_tokens)
-    return _input(usage, rates) + _output(usage, rates) + _beside(usage, rates)
+    # Without trailing zeros: clients see it as text.
+    return (_input(usage, rates) + _output(usage, rates) + _beside(usage, rates)).normalize()
 
 
 def _input(usage: Usage, rates: Rates) -> Decimal:

@@ -218,7 +218,8 @@ def _read_gemini(usage: Report) -> Usage:
         reasoning_tokens=thoughts,
         audio_input_tokens=given.get("audio", 0),
         cached_audio_tokens=_modalities(usage, "cacheTokensDetails").get("audio", 0),
-        image_input_tokens=given.get("image", 0),
+        # Pages of a document are read as pictures.
+        image_input_tokens=given.get("image", 0) + given.get("document", 0),
         video_input_tokens=given.get("video", 0),
         audio_output_tokens=wrote.get("audio", 0),
         image_output_tokens=wrote.get("image", 0),
