@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -30,6 +31,7 @@ class CompiledModel:
 
     name: str
     endpoints: tuple[Endpoint, ...]
+    # With its changes; `current_price` is the one in force.
     price: Price
     has_price: bool
     capabilities: frozenset[str]
@@ -40,6 +42,11 @@ class CompiledModel:
     # Names of parameters that requests may set although no table knows them.
     allowed: frozenset[str]
     definition: ModelDefinition
+
+    @property
+    def current_price(self) -> Price:
+        """The price that is in force now."""
+        return self.price.at(datetime.now(UTC)) if self.price.changes else self.price
 
     @property
     def is_limited(self) -> bool:
@@ -56,7 +63,7 @@ class CompiledModel:
         if require.min_context_length and (self.context_length or 0) < require.min_context_length:
             return False
         ceiling = require.max_output_token_cost
-        return ceiling is None or (self.has_price and self.price.output <= ceiling)
+        return ceiling is None or (self.has_price and self.current_price.output <= ceiling)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from deployments.lanes.answers import read_answer, usage_of
+from deployments.lanes.answers import read_answer
 from deployments.lanes.conversation import compatible
 from deployments.lanes.faults import error_in_success, fault
 from deployments.lanes.lenient import dumps, loads
@@ -19,6 +19,7 @@ from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.usage import Usage
+from voyager_llm.domain.usage_reports import OPENAI, Reports
 from voyager_llm.errors import (
     InvalidArgument,
     StreamInterrupted,
@@ -167,15 +168,19 @@ def interrupted(error: VoyagerError) -> VoyagerError:
 class _StreamReader:
     """Follows a stream of chunks: passes good ones on, remembers usage, notices the end and faults."""
 
-    __slots__ = ("_error", "_finished", "_include_usage", "_splitter", "done", "usage")
+    __slots__ = ("_error", "_finished", "_include_usage", "_reports", "_splitter", "done")
 
     def __init__(self, include_usage: bool) -> None:
         self._splitter = EventSplitter()
         self._include_usage = include_usage
         self._finished = False
         self._error: VoyagerError | None = None
+        self._reports = Reports(OPENAI)
         self.done = False
-        self.usage: Usage | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._reports.usage
 
     def feed(self, piece: bytes) -> bytes:
         """Whole events, ready to be sent on. A fault ends the stream; `finish` raises it."""
@@ -225,7 +230,7 @@ class _StreamReader:
             raise error_in_success(cast("dict[str, Any]", chunk) if isinstance(chunk, dict) else {})
         choices: Any = chunk["choices"]
         if chunk.get("usage"):
-            self.usage = usage_of(chunk) or self.usage
+            self._reports.take(chunk)
             if not choices and not self._include_usage:
                 return False  # asked for by us, not by the client
         if choices and choices[0].get("finish_reason"):

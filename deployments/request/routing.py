@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from deployments.request.endpoints import EndpointTable
 from voyager_llm.domain.completion import CompletionRequest
@@ -131,7 +132,7 @@ class Routing:
                 weight=weights[model.name],
                 in_flight=sum(health.in_flight for health in healths[model.name]),
                 load=min(health.load(now) for health in healths[model.name]),
-                price=model.price.input + model.price.output,
+                price=_per_token(model),
             )
             for model in live or models
         ]
@@ -144,7 +145,7 @@ class Routing:
         fitting = [model for model in config.models.values() if model.satisfies(needs)]
         if not fitting:
             raise FailedPrecondition("no model offers what the prompt requires", "model")
-        fitting.sort(key=lambda m: (not m.has_price, m.price.input + m.price.output))
+        fitting.sort(key=lambda m: (not m.has_price, _per_token(m)))
         return fitting[: self._settings.max_attempts]
 
     def _admitted(
@@ -177,6 +178,12 @@ class Routing:
         for model in models:
             for endpoint in model.endpoints:
                 yield Option(model, endpoint, self._endpoints.health(endpoint, operation))
+
+
+def _per_token(model: CompiledModel) -> Decimal:
+    """What models are compared by: a token of input and one of output."""
+    price = model.current_price
+    return price.input + price.output
 
 
 def _refusal(refused: Sequence[EndpointHealth], now: float) -> RateLimited | Unavailable:

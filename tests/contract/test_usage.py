@@ -333,5 +333,9 @@ async def test_a_price_that_changed_counts_from_its_moment(
     await local.model("m", provider.profile("changed"), cost=cost)
     answer = await local.chat("m")
     assert answer.headers["x-voyager-cost"] == "10"
+    # A route goes to what is cheapest now.
+    await local.model("n", provider.profile("unchanged"), cost={"output_token_cost": 1.5})
+    await local.route("r", "m", "n", policy="cheapest")
+    assert (await local.chat("r")).headers["x-voyager-model"] == "n"
     kept = (await local.http.get("/api/v1/models/m")).json()["model"]["cost"]["changes"]
     assert [change["valid_from"] for change in kept] == [change["valid_from"] for change in changes]

@@ -17,12 +17,7 @@ NAMES = ("type", "text", "content", "image_url", "tool_calls", "function", "file
 texts = st.text(st.characters(codec="utf-8"), max_size=60)
 json = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | texts,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["type", "text", "content", "image_url", "tool_calls", "function"]), inner
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner),
     max_leaves=10,
 )
 
