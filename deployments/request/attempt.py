@@ -11,7 +11,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.request.demand import Demand, written_tokens
 from deployments.request.quotas import Quotas, Reservation
@@ -142,6 +142,10 @@ class Attempt:
             self._events += item.count(b"\n\n")
             return item
         self._usage = item.usage
+        if item.error is not None and item.usage is not None:
+            # What was reported before the end, such as the prompt's tokens, and what has been said since.
+            said = max(item.usage.output_tokens, self._events)
+            self._usage = replace(item.usage, output_tokens=said, estimated=True)
         self._fault = None if item.error is None else self._timely(item.error)
         if self._fault is not None:
             raise self._fault

@@ -322,6 +322,22 @@ async def test_an_estimate_counts_what_was_asked_and_what_was_said(
     assert 'voyager_usage_estimated_total{model="m",route=""} 2.0' in local.replica.meter.text().decode()
 
 
+async def test_a_stream_that_breaks_off_is_paid_for_as_far_as_it_came(
+    local: LocalService, provider: FakeProvider
+) -> None:
+    """Anthropic's first event reports the prompt and one token; the report of the end is missing."""
+    events = anthropic_events({"input_tokens": 7, "output_tokens": 50, "cache_read_input_tokens": 5})
+    said = events.split("\n\n")[2]
+    broken = "\n\n".join([*events.split("\n\n")[:2], *[said] * 9, ""])
+    base = provider.profile("broken", raw=broken, raw_type="text/event-stream").removesuffix("/v1")
+    await local.model("m", f"{base}/v1/messages", provider="anthropic", model_name="claude-sonnet-4-5")
+    await local.chat("m", stream=True)
+    shown = local.replica.meter.text().decode()
+    assert 'voyager_tokens_total{direction="input",model="m",route=""} 12.0' in shown
+    assert 'voyager_tokens_total{direction="output",model="m",route=""} 9.0' in shown
+    assert 'voyager_usage_estimated_total{model="m",route=""} 1.0' in shown
+
+
 async def test_a_price_that_changed_counts_from_its_moment(
     local: LocalService, provider: FakeProvider
 ) -> None:
