@@ -48,7 +48,7 @@ _SILENCES = 3
 _WITHOUT_MANAGER_SECONDS = 60.0
 # That, and the two minutes in which HAProxy finishes what runs once it was taken over.
 _WITHOUT_SUPERVISOR_SECONDS = 180.0
-# Replicas stand in backends of these names; `haproxy_config.py` asks the same.
+# Replicas stand in backends of these names.
 _REPLICAS = re.compile(r"(?m)^backend (http|grpc)-")
 
 
@@ -238,7 +238,7 @@ def _left(config: str, admin: str) -> int:
     # Each supervisor leads the group of its HAProxy, and its configuration is named after it (`haproxy.sh`).
     for other in Path(config).parent.glob(f"{Path(config).stem}.[0-9]*"):
         leader = int(other.suffix[1:])
-        if leader == supervisor or not _group_of(leader):
+        if leader == supervisor or _ended(leader, within=0):
             _end_group(leader)
     return 0
 
