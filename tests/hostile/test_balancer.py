@@ -77,7 +77,7 @@ async def test_a_haproxy_that_hangs_is_replaced_within_seconds(
 ) -> None:
     took = await outage(running, haproxy(running)[0].suspend)
     figures(f"HAProxy held still: {took:.2f} s")
-    assert took < 5  # it is missed after three; the rest is for a busy machine
+    assert took < 8  # it is missed after three; the rest is for a busy machine
 
 
 async def test_haproxy_is_back_when_its_supervisor_is_killed_too(
