@@ -37,7 +37,7 @@ def port_of(listener: socket.socket) -> int:
     return listener.getsockname()[1]
 
 
-def accepting(listener: socket.socket, answer: Callable[[int, socket.socket], None]) -> None:
+def accepting(listener: socket.socket, answer: Callable[[int, socket.socket], object]) -> None:
     """Take connections in a thread; ``answer`` gets the number of each."""
 
     def take() -> None:
