@@ -54,7 +54,7 @@ class Chunks:
             raise UpstreamInvalid("the provider sent a chunk that cannot be read") from error
         if chunk is None:
             return b""
-        document = standard(chunk)
+        document: dict[str, Any] = chunk if isinstance(chunk, dict) else standard(chunk)
         choices = list(self._choices(event, document.get("choices") or []))
         if not choices:
             return b""

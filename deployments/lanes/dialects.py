@@ -23,6 +23,7 @@ from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
 from litellm.types.utils import LlmProviders
 from litellm.utils import ProviderConfigManager
 
+from deployments.lanes.cohere import FINISH, CohereEvents
 from deployments.lanes.media import TEXT_ALONE, Media
 from deployments.lanes.translation import Dialect, NoLog, Outgoing
 from voyager_llm.errors import UpstreamMisconfigured
@@ -80,6 +81,22 @@ class MistralDialect(Dialect):
 
     def events(self, request: Outgoing) -> Any:
         return self._config.get_model_response_iterator(iter(()), True, request.json_mode)
+
+
+class CohereDialect(Dialect):
+    """LiteLLM's adapter reads neither Cohere's streams nor why an answer ended."""
+
+    streams = True
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config, Media(_PICTURES, fetched=_PICTURES))
+
+    def events(self, request: Outgoing) -> Any:
+        return CohereEvents()
+
+    def finish(self, document: dict[str, Any], index: int, read: str | None) -> str | None:
+        ended = document.get("finish_reason")
+        return FINISH.get(ended, read) if isinstance(ended, str) else read
 
 
 class GeminiDialect(Dialect):
@@ -166,15 +183,13 @@ def _files(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-_MEDIA = {
-    "cohere": Media(_PICTURES, fetched=_PICTURES),
-    "cohere_chat": Media(_PICTURES, fetched=_PICTURES),
-    "cloudflare": Media(_PICTURES),
-}
+_MEDIA = {"cloudflare": Media(_PICTURES)}
 _DIALECTS: Mapping[str, Callable[[Any], Dialect]] = MappingProxyType(
     {
         "anthropic": AnthropicDialect,
         "codestral": MistralDialect,
+        "cohere": CohereDialect,
+        "cohere_chat": CohereDialect,
         "gemini": GeminiDialect,
         "mistral": MistralDialect,
         "ollama_chat": OllamaDialect,

@@ -18,8 +18,9 @@ from deployments.lanes import egress
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.credentials import Credentials, hand_over
 from deployments.lanes.diagnosis import mistake
+from deployments.lanes.dialects import dialect
 from deployments.lanes.faults import judged, policy_refused
-from deployments.lanes.media import restrict_messages
+from deployments.lanes.media import Media, restrict_messages
 from deployments.lanes.said import Said, document_said
 from deployments.lanes.schemas import restrict_schemas
 from deployments.lanes.seclusion import seclude
@@ -30,7 +31,7 @@ from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
-from voyager_llm.domain.providers import PROVIDERS
+from voyager_llm.domain.providers import PROVIDERS, Lane
 from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import (
     UpstreamInvalid,
@@ -159,10 +160,17 @@ async def _next(chunks: Any) -> Any:
     return await anext(chunks, None)
 
 
+def _media(call: Call) -> Media | None:
+    """What a provider of the adapter lane takes; nothing is known of the others."""
+    endpoint = call.endpoint
+    is_known = endpoint.lane is Lane.ADAPTER and call.operation is Operation.CHAT
+    return dialect(endpoint.provider, endpoint.model_name).media if is_known else None
+
+
 def _arguments(call: Call, key: str) -> dict[str, Any]:
     """Parameters out of the body, and what says how to call out of the endpoint, which wins."""
     body = cast("dict[str, Any]", orjson.loads(call.body))
-    restrict_messages(body)
+    restrict_messages(body, _media(call))
     restrict_schemas(body)
     restrict_tools(body)
     endpoint = call.endpoint

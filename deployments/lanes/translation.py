@@ -133,7 +133,7 @@ class Dialect:
             )
 
     def events(self, request: Outgoing) -> Any:
-        """A parser whose ``chunk_parser`` turns one event into an OpenAI chunk."""
+        """A parser whose ``chunk_parser`` turns one event into an OpenAI chunk, LiteLLM's or plain data."""
         raise NotImplementedError
 
     def finish(self, document: dict[str, Any], index: int, read: str | None) -> str | None:

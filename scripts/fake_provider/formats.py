@@ -280,10 +280,17 @@ class Cohere:
     def events(cls, profile: Profile, body: Any) -> Iterator[bytes]:
         start = {"role": "assistant", "content": [], "tool_calls": []}
         yield _sse({"id": "cohere-fake", "type": "message-start", "delta": {"message": start}})
-        for word in words(profile):
-            delta = {"message": {"content": {"text": word}}}
-            yield _sse({"type": "content-delta", "index": 0, "delta": delta})
-        ended = {"finish_reason": "COMPLETE", "usage": cls.usage(profile)}
+        finish = "COMPLETE"
+        if profile.tool_call:
+            finish = "TOOL_CALL"
+            call = {"id": "call_1", "type": "function", "function": TOOL}
+            delta = {"message": {"tool_calls": call}}
+            yield _sse({"type": "tool-call-start", "index": 0, "delta": delta})
+        else:
+            for word in words(profile):
+                delta = {"message": {"content": {"text": word}}}
+                yield _sse({"type": "content-delta", "index": 0, "delta": delta})
+        ended = {"finish_reason": finish, "usage": cls.usage(profile)}
         yield _sse({"type": "message-end", "delta": ended})
 
     @staticmethod

@@ -196,3 +196,26 @@ async def test_an_answer_in_a_schema_is_content(sides: Sides, recorder: Recorder
     assert orjson.loads(said["content"]) == {"a": 1}
     assert choice["finish_reason"] == "stop"
     assert not said.get("tool_calls")
+
+
+_OF_USAGE = {"usage", "usageMetadata", "prompt_eval_count", "eval_count"}
+
+
+@pytest.mark.parametrize("name", [name for name in ANSWERS if name.endswith(": text")])
+async def test_an_answer_without_usage_is_served_without(sides: Sides, recorder: Recorder, name: str) -> None:
+    """So that it can be estimated: zero is not what was used."""
+    given = ANSWERS[name]
+    recorder.reply = Reply(orjson.dumps({k: v for k, v in given.whole.items() if k not in _OF_USAGE}))
+    done = await sides.ours(family(given), given.request(stream=False))
+    assert done.answer["choices"][0]["message"]["content"] == "Hello there"
+    assert "usage" not in done.answer
+
+
+async def test_an_answer_of_coheres_that_failed_ends_with_an_error(sides: Sides, recorder: Recorder) -> None:
+    given = ANSWERS["cohere: text"]
+    *said, ended = given.events
+    failed = {**ended, "delta": {**ended["delta"], "finish_reason": "ERROR"}}
+    recorder.reply = Reply(sse(*said, failed), "text/event-stream")
+    done = await sides.ours(family(given), given.request(stream=True))
+    assert folded(done.answer)["choices"][0]["content"] == "Hello there"
+    assert "broke off" in done.refused

@@ -19,6 +19,7 @@ MODELS = {
     "claude": {"provider": "anthropic", "model_name": "claude-haiku-4-5"},
     "gemini": {"provider": "gemini", "model_name": "gemini-2.5-flash"},
     "llama": {"provider": "ollama_chat", "model_name": "llama3.1"},
+    "command": {"provider": "cohere", "model_name": "command-a-03-2025"},
 }
 
 SCRIPT = """
@@ -31,7 +32,7 @@ let text = "";
 for await (const chunk of await client.chat.completions.create({ model: "npm", messages, stream: true }))
   text += chunk.choices[0]?.delta?.content ?? "";
 console.log("stream:", text);
-for (const model of ["npm", "claude", "gemini", "llama"]) {
+for (const model of ["npm", "claude", "gemini", "llama", "command"]) {
   const whole = await client.chat.completions.stream({ model, messages }).finalChatCompletion();
   const choice = whole.choices[0];
   console.log("put together:", model, choice.message.role, choice.message.content, choice.finish_reason);

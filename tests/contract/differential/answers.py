@@ -221,6 +221,32 @@ def _chats(finish: str, *deltas: dict[str, Any]) -> tuple[Any, ...]:
     return (*said, {**base, "choices": [ended], "usage": _chat({})["usage"]}, b"[DONE]")
 
 
+def _coheres(finish: str, *events: tuple[str, dict[str, Any]]) -> tuple[Any, ...]:
+    tokens = {"input_tokens": 12, "output_tokens": 5}
+    started = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
+    ended = {"finish_reason": finish, "usage": {"billed_units": tokens, "tokens": tokens}}
+    return (
+        {"id": "c1", "type": "message-start", "delta": {"message": started}},
+        *({"type": kind, "index": 0, "delta": {"message": message}} for kind, message in events),
+        {"type": "message-end", "delta": ended},
+    )
+
+
+_COHERE_TEXT = (
+    ("content-start", {"content": {"type": "text", "text": ""}}),
+    ("content-delta", {"content": {"text": "Hello"}}),
+    ("content-delta", {"content": {"text": " there"}}),
+    ("content-end", {}),
+)
+_COHERE_CALL = (
+    ("tool-plan-delta", {"tool_plan": "I ask."}),
+    ("tool-call-start", {"tool_calls": {"id": "call_1", "type": "function",
+                                        "function": {"name": "get_weather", "arguments": ""}}}),
+    ("tool-call-delta", {"tool_calls": {"function": {"arguments": '{"city":'}}}),
+    ("tool-call-delta", {"tool_calls": {"function": {"arguments": ' "Paris"}'}}}),
+    ("tool-call-end", {}),
+)  # fmt: skip
+
 _OTHERS = (
     Given("mistral", "text", _chat({"content": "Hello there"}),
           _chats("stop", {"content": "Hello"}, {"content": " there"})),
@@ -229,9 +255,12 @@ _OTHERS = (
     Given("mistral", "length", _chat({"content": "Hello"}, "length"), _chats("length", {"content": "Hello"})),
     Given("codestral", "text", _chat({"content": "Hello there"}),
           _chats("stop", {"content": "Hello"}, {"content": " there"})),
-    Given("cohere", "text", _cohere({"content": [{"type": "text", "text": "Hello there"}]}, "COMPLETE"), ()),
-    Given("cohere", "length", _cohere({"content": [{"type": "text", "text": "Hello"}]}, "MAX_TOKENS"), ()),
-    Given("cohere", "tool", _cohere({"tool_calls": [_CHAT_CALL]}, "TOOL_CALL"), (), _TOOLS),
+    Given("cohere", "text", _cohere({"content": [{"type": "text", "text": "Hello there"}]}, "COMPLETE"),
+          _coheres("COMPLETE", *_COHERE_TEXT)),
+    Given("cohere", "length", _cohere({"content": [{"type": "text", "text": "Hello"}]}, "MAX_TOKENS"),
+          _coheres("MAX_TOKENS", *_COHERE_TEXT)),
+    Given("cohere", "tool", _cohere({"tool_calls": [_CHAT_CALL]}, "TOOL_CALL"),
+          _coheres("TOOL_CALL", *_COHERE_CALL), _TOOLS),
     Given("openai", "text", _chat({"content": "Hello there"}), ()),
     Given("openai", "tool", _chat({"content": None, "tool_calls": [_CHAT_CALL]}, "tool_calls"), (), _TOOLS),
 )  # fmt: skip
