@@ -177,19 +177,33 @@ def _arguments(call: Call, key: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         **{name: value for name, value in body.items() if _is_parameter(call.operation, name)},
         **endpoint.settings,
-        "model": f"{endpoint.provider}/{endpoint.model_name}",
+        "model": f"{_name(call)}/{endpoint.model_name}",
         "timeout": call.total_timeout_s if call.stream else call.timeout_s,
         "max_retries": 0,
     }
     provider = PROVIDERS[endpoint.provider]
     if endpoint.base_url != provider.address:
-        arguments["api_base"] = endpoint.base_url
+        arguments["api_base"] = _base(call)
     if endpoint.secret is not None:
         arguments[provider.key_argument] = key
     elif not provider.hosts:
         # Without one, LiteLLM would take any key that it finds in the environment.
         arguments["api_key"] = "none"
     return arguments
+
+
+def _name(call: Call) -> str:
+    """LiteLLM's name of the provider: Ollama's has another one for all but chats."""
+    is_ollama = call.endpoint.provider == "ollama_chat" and call.operation is not Operation.CHAT
+    return "ollama" if is_ollama else call.endpoint.provider
+
+
+def _base(call: Call) -> str:
+    """The address as LiteLLM takes it: Cohere's is that of the operation."""
+    base = call.endpoint.base_url
+    if call.operation is Operation.EMBEDDINGS and call.endpoint.provider in ("cohere", "cohere_chat"):
+        return base.removesuffix("/chat") + "/embed"
+    return base
 
 
 # OpenAI's `metadata` is for its own records; LiteLLM's parameter of that name steers what it logs.
@@ -234,6 +248,9 @@ def _has_delta(choice: dict[str, Any]) -> bool:
     return bool(choice.get("finish_reason") or any(delta.values()))
 
 
+_GIVEN = {Operation.CHAT: "messages", Operation.TEXT: "prompt", Operation.EMBEDDINGS: "input"}
+
+
 def _untried(error: Exception, call: Call) -> VoyagerError:
     """The error of a call that failed before a request left: whatever the text, it is LiteLLM's own."""
     if ours := _ours(error):
@@ -248,7 +265,9 @@ def _untried(error: Exception, call: Call) -> VoyagerError:
         return judged(status, Said(), {})
     provider, body = call.endpoint.provider, cast("dict[str, Any]", orjson.loads(call.body))
     known = mistake(provider, body) if call.operation is Operation.CHAT else None
-    return known or UpstreamRejected(f"cannot be put in the form of provider {provider}", "messages")
+    return known or UpstreamRejected(
+        f"cannot be put in the form of provider {provider}", _GIVEN[call.operation]
+    )
 
 
 def _translated(error: Exception, call: Call) -> VoyagerError:

@@ -228,7 +228,7 @@ def _calling(arguments: str) -> dict[str, Any]:
 
 
 MISTAKES: list[tuple[Family, dict[str, Any], str]] = [
-    (CLAUDE, {"tools": [{"type": "function"}]}, "tools: needs functions"),
+    (CLAUDE, {"tools": [{"type": "function"}]}, "tools.0.function: must be an object"),
     (CLAUDE, {"tools": [{"type": "function", "function": {"parameters": {}}}]}, "tools: needs functions"),
     (GEMINI, {"tools": [WEATHER], "tool_choice": "sometimes"}, "tool_choice: must be"),
     (CLAUDE, {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, "response_format: "),

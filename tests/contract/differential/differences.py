@@ -112,25 +112,11 @@ _CLAUDES = (
 )  # fmt: skip
 _GEMINIS = ("text", "length", "tool", "tool, then its end", "tools at once", "thought", "signature",
             "functions")  # fmt: skip
-_TEXTS_OF_GEMINI = ("text", "length", "thought")
 
 ANSWERS: tuple[Row, ...] = (
-    Row(("anthropic",), _each(_CLAUDES, (_STREAMED,)), ("-usage.cost",), _OWN_FIELDS),
-    Row(("gemini",), _each(_GEMINIS, (_STREAMED,)), ("-usage.cost",), _OWN_FIELDS),
     Row(("gemini",), _each(_GEMINIS, _NOT_STREAMED),
         ("-vertex_ai_citation_metadata", "-vertex_ai_grounding_metadata", "-vertex_ai_safety_results",
          "-vertex_ai_url_context_metadata"), _OWN_FIELDS),
-    Row(("gemini",), _each(_TEXTS_OF_GEMINI, (_STREAMED,)),
-        ("-usage.completion_tokens_details.reasoning_tokens",),
-        "LiteLLM counts them itself, with another model's tokenizer; Gemini reported none"),
-    Row(("ollama_chat",), _each(("text", "length", "thinking"), (_STREAMED,)),
-        ("-usage.completion_tokens_details",),
-        "LiteLLM counts reasoning itself; Ollama reports none"),
-    Row(("mistral",), _each(("text", "length"), (_STREAMED,)), ("-usage.completion_tokens_details",),
-        "LiteLLM counts reasoning itself; Mistral reports none"),
-    Row(("codestral",), _each(("text",), (_STREAMED,)), ("-usage.completion_tokens_details",),
-        "LiteLLM counts reasoning itself; Mistral reports none"),
-    Row(("mistral",), _each(("text", "length", "tool"), (_STREAMED,)), ("-usage.cost",), _OWN_FIELDS),
     Row(("anthropic",), _each(("window exceeded",), _BOTH), ("~choices[].finish_reason",),
         "the window is full: `length`, where LiteLLM says `stop`"),
     Row(("anthropic",), ("functions",), ("+choices[].message.function_call", "-choices[].message.tool_calls",
