@@ -61,8 +61,8 @@ def folded(chunks: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _totals(usage: Any) -> Any:
-    """Of usage these alone: the parts are read from the provider's own report (`tests/contract/test_usage.py`),
-    and not from what LiteLLM counts itself."""
+    """Of usage these alone: the parts are read from the provider's own report, not from LiteLLM's count
+    (`tests/contract/test_usage.py`)."""
     return usage and {name: usage.get(name) for name in _TOTALS}
 
 
