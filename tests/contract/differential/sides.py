@@ -13,6 +13,7 @@ import orjson
 
 from deployments.lanes import egress
 from deployments.lanes.caller import ProviderCaller  # before LiteLLM, which asks the network when it is first
+from deployments.lanes.seclusion import seclude
 from tests.support.calls import collected, model
 from tests.support.recorder import Recorder, Seen
 from voyager_llm.domain.completion import Call, StreamEnd
@@ -98,7 +99,8 @@ class Sides:
         )
 
     async def theirs(self, family: Family, body: Mapping[str, Any]) -> Done:
-        """May reach the recorder and nothing else."""
+        """May reach the recorder and nothing else, and look up no name."""
+        seclude()
         egress.give(egress.Grant(("127.0.0.1",), lambda: self._session))
         self._recorder.seen.clear()
         arguments = cast("dict[str, Any]", orjson.loads(orjson.dumps(body)))
