@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-import orjson
-
 from deployments.lanes.faults import error_in_success
+from deployments.lanes.lenient import dumps, loads
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.usage import Usage
 from voyager_llm.domain.usage_reports import OPENAI
@@ -26,8 +25,8 @@ def read_answer(body: bytes, operation: Operation) -> Usage | None:
 
     Raises `UpstreamInvalid`, or the error that an answer with status 200 holds instead of a result."""
     try:
-        document: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        document: Any = loads(body)
+    except ValueError:
         raise UpstreamInvalid("the provider's answer is no JSON") from None
     if not isinstance(document, Mapping):
         raise UpstreamInvalid("the provider's answer is no JSON object")
@@ -48,4 +47,4 @@ _NOTHING_USED = {
 def with_report(document: Mapping[str, Any]) -> bytes:
     """An answer with an empty report of usage instead of its own: LiteLLM throws away an answer whose report
     is missing or no report. Read by `usage_of`, an empty one is none."""
-    return orjson.dumps({**document, **_NOTHING_USED})
+    return dumps({**document, **_NOTHING_USED})

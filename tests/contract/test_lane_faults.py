@@ -267,6 +267,19 @@ async def test_a_guardrail_of_bedrocks_intervenes(provider: FakeProvider, caller
     assert finish_of(await caller.call(call(of))) == "content_filter"
 
 
+async def test_an_answer_that_is_almost_json_is_served_as_it_came(
+    provider: FakeProvider, caller: ProviderCaller
+) -> None:
+    """With half a character, and with no number where a model's logarithm is none."""
+    raw = (
+        '{"choices": [{"index": 0, "message": {"role": "assistant", "content": "\\ud83d"}, "finish_reason": '
+        '"stop", "logprobs": {"content": [{"logprob": NaN}]}}], "usage": {"prompt_tokens": 1}}'
+    )
+    answer = await caller.call(call(at(provider.profile("almost", raw=raw), "openai")))
+    assert answer.body == raw.encode()
+    assert answer.usage is not None
+
+
 @pytest.mark.parametrize("raw", ["{}", "[]", "null", '{"output": 5}', "Once upon a time"])
 async def test_a_success_that_litellm_cannot_read_is_not_the_requests_fault(
     provider: FakeProvider, caller: ProviderCaller, raw: str
