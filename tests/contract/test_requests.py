@@ -219,6 +219,20 @@ async def test_a_limit_says_what_is_left(local: LocalService, provider: FakeProv
     assert refused.headers[TRACE] == refused.json()["error"]["trace_id"]
 
 
+async def test_a_route_whose_models_are_all_spent_says_so_too(
+    local: LocalService, provider: FakeProvider
+) -> None:
+    for name in ("m", "n"):
+        await local.model(name, provider.profile(f"route-{name}"), rate_limits={"requests_per_minute": 1})
+    route = {"name": "both", "targets": [{"model": "m"}, {"model": "n"}]}
+    assert (await local.http.post("/api/v1/routes", json=route)).status_code == 201
+    answers = [await local.chat("both") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].headers["x-ratelimit-limit-requests"] == "1"
+    assert answers[-1].headers["x-ratelimit-remaining-requests"] == "0"
+    assert int(answers[-1].headers["retry-after"]) > 0
+
+
 async def test_a_limit_of_tokens_is_named_as_one(local: LocalService, provider: FakeProvider) -> None:
     await local.model("m", provider.profile("tokens"), rate_limits={"tokens_per_minute": 100})
     answer = await local.chat("m", max_tokens=90, stream=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ from deployments.request.pipeline import Pipeline
 from deployments.request.quotas import Quotas
 from voyager_llm.domain.completion import Account
 from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.quota import Standing
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import NotFound, RateLimited, VoyagerError
 from voyager_llm.snapshot import SnapshotCell
@@ -77,18 +79,26 @@ class OpenAIApi:
                 await send_block(send, frame(openai_body(error, ctx.trace.id)))
             await end_events(send)
 
-    def _limits(self, name: str) -> list[Header]:
+    def _limits(self, destination: str) -> list[Header]:
         """OpenAI's ``x-ratelimit-*`` of a model that has limits."""
-        model = self._snapshots.current.models.get(name)
         lines: list[Header] = []
-        if model is not None:
-            for what, standing in self._quotas.standing(model).items():
-                lines += [
-                    (f"x-ratelimit-limit-{what}".encode(), str(standing.limit).encode()),
-                    (f"x-ratelimit-remaining-{what}".encode(), str(standing.remaining).encode()),
-                    (f"x-ratelimit-reset-{what}".encode(), f"{standing.reset_s:.3g}s".encode()),
-                ]
+        for what, standing in self._standing(destination).items():
+            lines += [
+                (f"x-ratelimit-limit-{what}".encode(), str(standing.limit).encode()),
+                (f"x-ratelimit-remaining-{what}".encode(), str(standing.remaining).encode()),
+                (f"x-ratelimit-reset-{what}".encode(), f"{standing.reset_s:.3g}s".encode()),
+            ]
         return lines
+
+    def _standing(self, destination: str) -> Mapping[str, Standing]:
+        """A model's limits; of a route, those of its target that has room first."""
+        config = self._snapshots.current
+        if (model := config.models.get(destination)) is not None:
+            return self._quotas.standing(model)
+        route = config.routes.get(destination)
+        targets = [config.models.get(target.model) for target in route.targets] if route is not None else []
+        known = [standing for one in targets if one is not None and (standing := self._quotas.standing(one))]
+        return min(known, key=lambda standing: max(one.reset_s for one in standing.values()), default={})
 
     def list_models(self) -> bytes:
         """Models, routes and prompts: whatever `model` may name."""
