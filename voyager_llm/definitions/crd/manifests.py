@@ -93,13 +93,24 @@ def manifest_of(kind: Kind, fields: Mapping[str, Any], author: str, namespace: s
     if kind is Kind.PROMPT:
         spec |= {"name": name, "parameters": [_written(p) for p in spec.get("parameters") or ()]}
     if kind is Kind.MODEL and spec.get("cost"):
-        spec["cost"] = {k: v if k == "currency" else float(v) for k, v in spec["cost"].items()}
+        spec["cost"] = _prices(spec["cost"])
     return {
         "apiVersion": API_VERSION,
         "kind": resource.kind,
         "metadata": {"name": object_name(name), "namespace": namespace, "annotations": annotations},
         "spec": spec,
     }
+
+
+def _prices(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """Prices as the numbers that a person writes, those that change from a moment on among them."""
+    prices = {name: value for name, value in cost.items() if name not in _NO_PRICES}
+    words = {name: cost[name] for name in ("currency", "valid_from") if name in cost}
+    changes = {"changes": [_prices(change) for change in cost["changes"]]} if cost.get("changes") else {}
+    return {**{name: float(value) for name, value in prices.items()}, **words, **changes}
+
+
+_NO_PRICES = frozenset({"currency", "valid_from", "changes"})
 
 
 def _written(parameter: Mapping[str, Any]) -> dict[str, Any]:
