@@ -29,7 +29,7 @@ from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.providers import reaches
 from voyager_llm.domain.usage import Usage
-from voyager_llm.domain.usage_reports import OF_PROVIDER, OPENAI, as_openai
+from voyager_llm.domain.usage_reports import as_openai, format_of
 from voyager_llm.errors import (
     UpstreamInvalid,
     UpstreamMisconfigured,
@@ -61,7 +61,7 @@ class AdapterLane:
             raise client_fault(error, call.timeout_s) from None
         document = _read(spoken, body)
         # Out of what the provider sent: LiteLLM makes up what is missing, and leaves some of it out.
-        usage = OF_PROVIDER.get(call.endpoint.provider, OPENAI).usage(document)
+        usage = format_of(call.endpoint.provider).usage(document)
         if usage is None:
             body = with_report(document)
         answer = _translated(spoken, request, call, body, document, usage, functions=functions)

@@ -17,7 +17,7 @@ from deployments.lanes.sse import frame
 from deployments.lanes.translation import Dialect, Outgoing
 from voyager_llm.domain.completion import Call
 from voyager_llm.domain.usage import Usage
-from voyager_llm.domain.usage_reports import OF_PROVIDER, OPENAI, Reports, as_openai
+from voyager_llm.domain.usage_reports import Reports, as_openai, format_of
 from voyager_llm.errors import UpstreamInvalid
 
 
@@ -33,7 +33,7 @@ class Chunks:
         self._head: dict[str, Any] = {}
         self._model = call.endpoint.model_name
         self._begun: set[int] = set()
-        self._reports = Reports(OF_PROVIDER.get(call.endpoint.provider, OPENAI))
+        self._reports = Reports(format_of(call.endpoint.provider))
         self.finished = False
 
     @property

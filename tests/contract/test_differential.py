@@ -6,8 +6,6 @@ Every difference stands in `differential/differences.py` with its reason, and no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -20,21 +18,8 @@ from tests.contract.differential.documented import DOCUMENT, filled
 from tests.contract.differential.families import ADAPTER, FAMILIES
 from tests.contract.differential.shapes import SHAPES
 from tests.contract.differential.sides import Done, Family, Sides
-from tests.support.recorder import Recorder, recording
+from tests.support.recorder import Recorder
 from voyager_llm.domain.providers import PROVIDERS, Lane
-
-
-@pytest.fixture
-async def recorder() -> AsyncIterator[Recorder]:
-    async with recording() as running:
-        yield running
-
-
-@pytest.fixture
-async def sides(tmp_path: Path, recorder: Recorder) -> AsyncIterator[Sides]:
-    both = Sides(tmp_path, recorder)
-    yield both
-    await both.close()
 
 
 async def theirs(sides: Sides, family: Family, body: dict[str, object]) -> Done:

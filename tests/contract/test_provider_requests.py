@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from tests.contract.differential.families import ADAPTER, FAMILIES
 from tests.contract.differential.shapes import HELLO, PDF, SHAPES, WAV, WEATHER
 from tests.contract.differential.sides import Family, Sides
 from tests.hostile.watch import Watch
-from tests.support.recorder import Recorder, Reply, recording
+from tests.support.recorder import Recorder, Reply
 
 CLAUDE, GEMINI, OLLAMA, MISTRAL, COHERE = (
     next(family for family in ADAPTER if family.provider == name)
@@ -23,19 +21,6 @@ CLAUDE, GEMINI, OLLAMA, MISTRAL, COHERE = (
 )
 HAIKU = next(family for family in ADAPTER if "haiku" in family.model)
 SERVER = next(family for family in FAMILIES if family.provider == "hosted_vllm")
-
-
-@pytest.fixture
-async def recorder() -> AsyncIterator[Recorder]:
-    async with recording() as running:
-        yield running
-
-
-@pytest.fixture
-async def sides(tmp_path: Path, recorder: Recorder) -> AsyncIterator[Sides]:
-    both = Sides(tmp_path, recorder)
-    yield both
-    await both.close()
 
 
 async def sent(sides: Sides, family: Family, body: dict[str, Any]) -> Any:

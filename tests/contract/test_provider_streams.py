@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,24 +12,11 @@ from tests.contract.differential.answers import ANSWERS, Given, sse
 from tests.contract.differential.comparing import folded
 from tests.contract.differential.families import FAMILIES
 from tests.contract.differential.sides import Done, Family, Sides
-from tests.support.recorder import Recorder, Reply, recording
+from tests.support.recorder import Recorder, Reply
 
 STREAMED = {name: given for name, given in ANSWERS.items() if given.events}
 SSE = {name: given for name, given in STREAMED.items() if given.provider != "ollama_chat"}
 PATHS = {family.provider: family for family in FAMILIES}
-
-
-@pytest.fixture
-async def recorder() -> AsyncIterator[Recorder]:
-    async with recording() as running:
-        yield running
-
-
-@pytest.fixture
-async def sides(tmp_path: Path, recorder: Recorder) -> AsyncIterator[Sides]:
-    both = Sides(tmp_path, recorder)
-    yield both
-    await both.close()
 
 
 def family(given: Given) -> Family:

@@ -305,13 +305,18 @@ COHERE = WireFormat(_cohere_told, _read_cohere)
 OLLAMA = WireFormat(_ollama_told, _read_ollama)
 
 # Of providers that do not speak like OpenAI where the adapter lane hears them.
-OF_PROVIDER: Mapping[str, WireFormat] = {
+_OF_PROVIDER: Mapping[str, WireFormat] = {
     "anthropic": ANTHROPIC,
     "gemini": GEMINI,
     "cohere": COHERE,
     "cohere_chat": COHERE,
     "ollama_chat": OLLAMA,
 }
+
+
+def format_of(provider: str) -> WireFormat:
+    """What a provider reports in, where the adapter lane hears it."""
+    return _OF_PROVIDER.get(provider, OPENAI)
 
 
 def as_openai(usage: Usage) -> dict[str, Any]:
