@@ -171,7 +171,8 @@ def _start_guard(raylet: int) -> None:
     if os.fork():
         return
     _ended(supervisor)
-    left = [pid for pid in _members_of(supervisor) if pid != os.getpid()]
+    # Until its parent has asked for its end, a process that has ended is still there, in its group.
+    left = [pid for pid in _members_of(supervisor) if pid not in (os.getpid(), supervisor)]
     if left:
         _ended(raylet, *left, within=_WITHOUT_SUPERVISOR_SECONDS)
     os.killpg(0, signal.SIGKILL)  # itself as well

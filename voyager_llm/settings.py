@@ -23,13 +23,14 @@ _CONTROLLER_PREFIX = "VOYAGER_CONTROLLER_"
 _SECRET_PREFIX = "VOYAGER_SECRET_"  # noqa: S105
 # The folder of a run, in the environment of its processes.
 _SCRATCH = "VOYAGER_SCRATCH"
-# Variables of such names that are no settings: of the command line, of one run's processes, of `make`.
+# Variables of such names that are no settings: of the command line, of one run's processes, of `make`, of
+# the tests.
 _OTHERS = frozenset(
     f"{_PREFIX}{name}"
     for name in (
         *("URL", "CLIENT_KEY", "EMBEDDED_LLM", "EMBEDDED_LLM_KEY", "VERBOSE"),
         *("RUN", "SCRATCH", "HAPROXY", "PYTHON"),
-        *("CACHE", "BENCH"),
+        *("CACHE", "BENCH", "TEST_DATA"),
     )
 )
 # Of 1: how much of a name has to be there for another one to be what was meant.

@@ -240,13 +240,25 @@ def test_haproxy_outlives_its_supervisor_and_is_taken_over(tmp_path: Path, repli
         until(lambda: not lives(left), "the one before has ended")
 
 
+def test_haproxy_outlives_a_supervisor_whose_end_nobody_has_asked_for(tmp_path: Path) -> None:
+    with running_edge(tmp_path) as edge:
+        (left,) = edge.haproxy()
+        (manager,) = edge.managers()
+        manager.suspend()
+        psutil.Process(edge.supervisor()).kill()
+        until(lambda: edge.supervisor() == 0, "its supervisor is gone")
+        time.sleep(0.5)
+        assert edge.answers("/healthz") == 200
+        assert lives(left)
+
+
 def test_a_haproxy_that_hangs_without_supervisor_is_replaced(tmp_path: Path) -> None:
     with running_edge(tmp_path) as edge:
         (hanging,) = edge.haproxy()
         supervisor = psutil.Process(edge.supervisor())
         supervisor.kill()
-        # The kernel wakes what was stopped up when it loses its parent.
-        until(lambda: not lives(supervisor), "its supervisor is gone")
+        # The kernel wakes what was stopped up when it loses its parent, with the last of its threads.
+        until(lambda: hanging.ppid() != supervisor.pid, "its supervisor is gone")
         hanging.suspend()
         edge.start_manager(knows_replicas=True)
         until(lambda: edge.answers("/healthz") == 200, "another has its ports", 30)
