@@ -79,14 +79,15 @@ def pack_call(call: Call) -> tuple[bytes, bytes]:
     """All of it but its endpoint."""
     head = (
         call.operation, call.stream, call.include_usage,
-        call.timeout_s, call.idle_timeout_s, call.total_timeout_s,
+        call.timeout_s, call.idle_timeout_s, call.total_timeout_s, call.headers,
     )  # fmt: skip
     return _headed(head), call.body
 
 
 def read_call(endpoint: Endpoint, payload: bytes) -> Call:
-    (operation, *rest), body = _cut(payload)
-    return Call(Operation(operation), endpoint, body, *rest)
+    (operation, *rest, headers), body = _cut(payload)
+    named = tuple((name, value) for name, value in headers)
+    return Call(Operation(operation), endpoint, body, *rest, headers=named)
 
 
 def pack_answer(answer: Answer) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from deployments.lanes.adapter import AdapterLane
 from deployments.lanes.batching import EmbeddingBatcher
 from deployments.lanes.full import FullLane
+from deployments.lanes.native import APIS, NativeLane
 from deployments.lanes.redaction import concealed
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import WireLane
@@ -30,7 +31,7 @@ T = TypeVar("T")
 _PROBE_SECONDS = 5.0
 
 
-LaneOf = WireLane | AdapterLane | FullLane
+LaneOf = WireLane | AdapterLane | NativeLane | FullLane
 
 
 async def _concealing(attempt: Callable[[str], Awaitable[T]], key: str) -> T:
@@ -42,13 +43,14 @@ async def _concealing(attempt: Callable[[str], Awaitable[T]], key: str) -> T:
 
 
 class ProviderCaller:
-    """`Caller` over the three lanes."""
+    """`Caller` over the lanes."""
 
     def __init__(self, settings: Settings) -> None:
         self._secrets = secrets_of(settings)
         self._upstream = Upstream(settings)
         self._wire = WireLane(self._upstream)
         self._adapter = AdapterLane(self._upstream)
+        self._native = NativeLane(self._upstream)
         self._full = FullLane(self._upstream)
         wait_s = settings.embedding_batch_wait_s
         self._batcher = EmbeddingBatcher(self._alone, wait_s) if wait_s else None
@@ -104,6 +106,8 @@ class ProviderCaller:
         # The full lane has no free question to ask; its health comes from traffic alone.
 
     def _lane(self, call: Call) -> LaneOf:
+        if call.operation in APIS:
+            return self._native
         lane = call.endpoint.lane
         if lane is Lane.WIRE:
             return self._wire

@@ -6,12 +6,14 @@ OpenAI's newer role and its older functions are written in the forms that every 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
 from deployments.lanes.lenient import dumps, loads
 
-_DEVELOPER, _NO_ARGUMENTS = b'"developer"', b'"arguments":""'
+_DEVELOPER, _ARGUMENTS = b'"developer"', b'"arguments"'
+_NO_ARGUMENTS = re.compile(rb'"arguments"\s*:\s*""')
 
 
 def prepare(body: dict[str, Any]) -> None:
@@ -30,8 +32,8 @@ def prepare(body: dict[str, Any]) -> None:
 def compatible(body: bytes) -> bytes:
     """A body for a provider that speaks OpenAI's protocol as it was before its newest parts.
 
-    As it came unless something in it has to change: we have written it, so that shows without parsing."""
-    if _DEVELOPER not in body and _NO_ARGUMENTS not in body:
+    As it came unless something in it has to change, which shows without parsing."""
+    if _DEVELOPER not in body and not (_ARGUMENTS in body and _NO_ARGUMENTS.search(body)):
         return body
     document = loads(body)
     for message in document.get("messages") or ():

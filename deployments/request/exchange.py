@@ -12,6 +12,7 @@ from types import TracebackType
 from deployments.request.admission import Slot
 from deployments.request.attempt import Attempt
 from voyager_llm.domain.completion import Account, Completion
+from voyager_llm.domain.operation import Operation
 
 # Makes the account and tells it to whoever counts.
 Settle = Callable[[], Account]
@@ -31,7 +32,12 @@ class Exchange:
     async def read(self) -> Completion:
         """The whole answer; closes."""
         await self.aclose()
-        return Completion(self._attempt.first, self.account)
+        return Completion(self.operation, self._attempt.first, self.account)
+
+    @property
+    def operation(self) -> Operation:
+        """In whose words it is answered: the client's own, or of what its request was made into."""
+        return self._attempt.option.operation
 
     @property
     def model(self) -> str:

@@ -35,4 +35,4 @@ async def fill(
         messages = [{"role": m.role, "content": m.content} for m in rendered.messages]
         # A conversation that the client goes on with follows the prompt.
         body["messages"] = messages + list(body.get("messages") or ())
-    return replace(request, body=body)
+    return replace(request, body=body, original=None)

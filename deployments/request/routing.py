@@ -27,10 +27,11 @@ from voyager_llm.snapshot import CompiledModel, RuntimeConfig
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An endpoint that may be tried, and its health for what is asked."""
+    """An endpoint that may be tried, what it would be asked for, and its health for that."""
 
     model: CompiledModel
     endpoint: Endpoint
+    operation: Operation
     health: EndpointHealth
 
 
@@ -77,7 +78,7 @@ class Routing:
         else:
             models = self._fitting(config, require)
         return Plan(
-            options=self._admitted(_taking(models, request), request.operation, now),
+            options=self._admitted(_taking(models, request), request, now),
             deadline=ctx.deadline or now + self._settings.request_timeout_s,
             max_attempts=self._settings.max_attempts,
         )
@@ -99,7 +100,7 @@ class Routing:
             raise FailedPrecondition(f"no target of route {route.name} offers what is required", "model")
         ordered = self._ordered(fitting, weights, route, request.operation, ctx.session, now)
         spare = [m for m in config.known(route.fallbacks) if m.takes(request.further)]
-        options = self._admitted([*ordered, *spare], request.operation, now)
+        options = self._admitted([*ordered, *spare], request, now)
         timeout_s = route.timeout_ms / 1000 or self._settings.request_timeout_s
         return Plan(
             options=options,
@@ -149,13 +150,13 @@ class Routing:
         return fitting[: self._settings.max_attempts]
 
     def _admitted(
-        self, models: Iterable[CompiledModel], operation: Operation, now: float
+        self, models: Iterable[CompiledModel], request: CompletionRequest, now: float
     ) -> tuple[Option, ...]:
         """The endpoints that may be asked, suspects last."""
         options: list[Option] = []
         suspects: list[Option] = []
         refused: list[EndpointHealth] = []
-        for option in self._options(models, operation):
+        for option in self._options(models, request):
             health = option.health
             if not health.admits(now):
                 refused.append(health)
@@ -171,13 +172,21 @@ class Routing:
         self, config: RuntimeConfig, names: Iterable[str], request: CompletionRequest, now: float
     ) -> tuple[Option, ...]:
         models = (model for model in config.known(names) if model.takes(request.further))
-        options = self._options(models, request.operation)
+        options = self._options(models, request)
         return tuple(option for option in options if option.health.admits(now))
 
-    def _options(self, models: Iterable[CompiledModel], operation: Operation) -> Iterable[Option]:
+    def _options(self, models: Iterable[CompiledModel], request: CompletionRequest) -> Iterable[Option]:
         for model in models:
             for endpoint in model.endpoints:
-                yield Option(model, endpoint, self._endpoints.health(endpoint, operation))
+                operation = _asked(endpoint, request)
+                yield Option(model, endpoint, operation, self._endpoints.health(endpoint, operation))
+
+
+def _asked(endpoint: Endpoint, request: CompletionRequest) -> Operation:
+    """What the client asked in its own words, where the endpoint speaks them."""
+    original = request.original
+    is_spoken = original is not None and endpoint.speaks(original.operation)
+    return original.operation if original is not None and is_spoken else request.operation
 
 
 def _per_token(model: CompiledModel) -> Decimal:

@@ -46,7 +46,7 @@ def test_what_is_unknown_waits_for_a_model_that_allows_it(value: Any) -> None:
 
 @given(JSON)
 def test_any_json_is_a_request_or_an_error_of_ours(value: Any) -> None:
-    for operation in Operation:
+    for operation in REQUESTS:
         with suppress(InvalidArgument):
             decode(http(value), operation)
 

@@ -6,12 +6,14 @@ Used by the catalog (`catalog.py`) and, in Kubernetes, by the controller.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from voyager_llm.definitions.pricing import context_length, price
 from voyager_llm.domain.base_urls import base_url, speaks_ollamas_own
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import ModelDefinition
-from voyager_llm.domain.providers import ALIASES, PROVIDERS, Provider
+from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.providers import ALIASES, PROVIDERS, Lane, Provider
 from voyager_llm.snapshot import CompiledModel
 
 
@@ -60,7 +62,15 @@ def _endpoint(model: ModelDefinition, key: str, endpoint: str) -> Endpoint:
         secret=model.authentication.secret_ref,
         defaults=_defaults(model, provider),
         settings={k: v for k, v in model.parameters.extra.items() if k in provider.settings},
+        apis=_apis(provider, base),
     )
+
+
+def _apis(provider: Provider, base: str) -> tuple[Operation, ...]:
+    """What is said of a provider holds for whoever speaks its protocol, unless that is OpenAI's: many speak
+    it, and few all of it."""
+    is_own = urlsplit(base).hostname == urlsplit(provider.address).hostname
+    return provider.apis if is_own or provider.lane is not Lane.WIRE else ()
 
 
 def _defaults(model: ModelDefinition, provider: Provider) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """One completion, from the client's request to the answer: frozen types that the stages hand on.
 
 ``body`` is always an OpenAI request body: the ingress codecs make one out of every other protocol, and
-the lanes make any provider's out of it.
+the lanes make any provider's out of it. Beside it goes what the client wrote itself, for endpoints that speak
+the client's own protocol: they are sent that, byte for byte, and their answer goes back as it came.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.usage import NOTHING_USED, Usage
 from voyager_llm.errors import VoyagerError
 
+# Of an API: names in lower case, with their values.
+Headers = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class PromptCall:
@@ -26,6 +30,19 @@ class PromptCall:
     version: str
     variables: Mapping[str, Any]
     texts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A request as its client wrote it: the operation of its API, the bytes of its body, and what they hold,
+    which is checked.
+
+    ``headers`` are those of the API that steer it, such as ``anthropic-beta``."""
+
+    operation: Operation
+    body: bytes
+    document: Mapping[str, Any]
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +60,18 @@ class CompletionRequest:
     stream: bool = False
     # Whether the client asked for usage at the end of a stream.
     include_usage: bool = False
+    # None where ``body`` says something else by now, as with a prompt filled in.
+    original: Original | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One attempt: a body, ready to be sent, to one endpoint. Times in seconds."""
 
+    # In whose words the body is, and the answer will be.
     operation: Operation
     endpoint: Endpoint
-    # OpenAI JSON with the endpoint's defaults merged in.
+    # With the endpoint's defaults merged in.
     body: bytes
     stream: bool
     include_usage: bool
@@ -61,11 +81,13 @@ class Call:
     idle_timeout_s: float
     # Until the end of a stream.
     total_timeout_s: float
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A provider's answer in OpenAI's shape. ``usage`` is None when the provider gave none."""
+    """A provider's answer in the shape of the call's operation. ``usage`` is None when the provider gave
+    none."""
 
     body: bytes
     usage: Usage | None
@@ -131,7 +153,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole answer in OpenAI's shape, and what it came to."""
+    """A whole answer in the shape of an operation, and what it came to."""
 
+    operation: Operation
     body: bytes
     account: Account

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voyager_llm.domain.model import SecretRef
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.providers import Lane
 
 
@@ -36,3 +37,13 @@ class Endpoint:
     defaults: Mapping[str, Any]
     # What the provider's client is told of the call itself: names of regions and projects.
     settings: Mapping[str, str]
+    # What it speaks besides what its lane stands for.
+    apis: tuple[Operation, ...] = ()
+
+    def speaks(self, operation: Operation) -> bool:
+        """Whether a client's own words of this operation can be forwarded to it."""
+        return operation in self.apis or (self.lane is Lane.WIRE and operation in _OPENAIS)
+
+
+# What whoever speaks OpenAI's protocol understands.
+_OPENAIS = frozenset({Operation.CHAT, Operation.TEXT, Operation.EMBEDDINGS})

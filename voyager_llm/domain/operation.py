@@ -6,8 +6,11 @@ from enum import StrEnum
 
 
 class Operation(StrEnum):
-    """What is asked of a provider; the value is the path of OpenAI's API."""
+    """What is asked of a provider; the value is the path of OpenAI's API, or of Anthropic's."""
 
     CHAT = "/chat/completions"
     TEXT = "/completions"
     EMBEDDINGS = "/embeddings"
+    # Chats in the words of another API; who does not speak it is asked for a `CHAT`.
+    RESPONSES = "/responses"
+    MESSAGES = "/messages"

@@ -14,6 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from voyager_llm.domain.operation import Operation
+
 
 class Lane(StrEnum):
     """How a provider is called; the answer is the same on each."""
@@ -40,6 +42,9 @@ class Provider:
     key_argument: str = "api_key"
     # Where below a host its API begins, for a definition that gives the host alone.
     path: str = ""
+    # What it speaks besides what its lane stands for: anyone under its name, where the lane is not `WIRE`,
+    # else at its own address alone.
+    apis: tuple[Operation, ...] = ()
 
     @property
     def needs_endpoint(self) -> bool:
@@ -122,7 +127,6 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             novita="https://api.novita.ai/v3/openai",
             nscale="https://inference.api.nscale.com/v1",
             nvidia_nim="https://integrate.api.nvidia.com/v1",
-            openai="https://api.openai.com/v1",
             openrouter="https://openrouter.ai/api/v1",
             ovhcloud="https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
             perplexity="https://api.perplexity.ai",
@@ -155,9 +159,11 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             xinference="/v1",
         ),
         **_wire(ollama="http://127.0.0.1:11434/v1"),
+        "openai": Provider(
+            Lane.WIRE, "https://api.openai.com/v1", path="/v1", apis=(Operation.RESPONSES,)
+        ),
         # Those with a protocol of their own.
         **_adapter(
-            anthropic="https://api.anthropic.com/v1/messages",
             codestral="https://codestral.mistral.ai/v1",
             cohere="https://api.cohere.com/v2/chat",
             cohere_chat="https://api.cohere.com/v2/chat",
@@ -167,6 +173,10 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             voyage="https://api.voyageai.com/v1",
             cloudflare="",
             triton="",
+        ),
+        "anthropic": Provider(
+            Lane.ADAPTER, "https://api.anthropic.com/v1/messages", path="/v1/messages",
+            apis=(Operation.MESSAGES,),
         ),
         # Those with a way of their own to say who calls, which only LiteLLM's whole client knows.
         "azure": _AZURE,

@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 
 from deployments.ingress.asgi import HttpRequest
-from voyager_llm.domain.completion import CompletionRequest, PromptCall
+from voyager_llm.domain.completion import CompletionRequest, Original, PromptCall
 from voyager_llm.domain.definition import json_value
 from voyager_llm.domain.messages import check_messages
 from voyager_llm.domain.operation import Operation
@@ -42,6 +42,7 @@ def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
         if not isinstance(destination, str):
             raise InvalidArgument("must be the name of a model or route", "target")
     further = check(operation, body)
+    original = Original(operation, request.body, body) if prompt is None else None
     check_shape(operation, body, has_prompt=prompt is not None)
     stream = body.pop("stream", False)
     options: dict[str, Any] = body.get("stream_options") or {}
@@ -53,6 +54,7 @@ def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
         prompt=prompt,
         stream=bool(stream) and operation is not Operation.EMBEDDINGS,
         include_usage=bool(options.get("include_usage")),
+        original=original,
     )
 
 
