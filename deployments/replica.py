@@ -22,6 +22,7 @@ from deployments.request.admission import Admission
 from deployments.request.attempt import Line
 from deployments.request.endpoints import EndpointTable
 from deployments.request.failures import FailureLog
+from deployments.request.limits import Limits
 from deployments.request.meter import Meter
 from deployments.request.pipeline import Pipeline
 from deployments.request.quotas import Quotas
@@ -71,6 +72,7 @@ class Replica:
         self.meter = Meter(self.endpoints, clock)
         self.quotas = Quotas(ports.leases, clock)
         self.admission = Admission(settings.max_ongoing_requests)
+        limits = Limits(self.snapshots, self.quotas)
         self.pipeline = Pipeline(
             snapshots=self.snapshots,
             admission=self.admission,
@@ -78,6 +80,7 @@ class Replica:
             routing=Routing(self.endpoints, settings),
             line=Line(ports.caller, self.quotas, clock),
             accounts=Accounts(self.snapshots, [self.meter, FailureLog(clock), *observers], clock),
+            limits=limits,
             settings=settings,
         )
         secrets = secrets_of(settings)
@@ -85,7 +88,7 @@ class Replica:
         self.prober = Prober(self.snapshots, self.endpoints, ports.caller, settings.probe_interval_s, clock)
         self.statuses = StatusBoard(self.snapshots, self.endpoints, secrets)
         self.handlers = handlers_of(ports.definitions, self.pipeline, ports.scorer, self.statuses)
-        self.openai = OpenAIApi(self.pipeline, self.snapshots, self.quotas)
+        self.openai = OpenAIApi(self.pipeline, self.snapshots, limits)
         self.rest = Transcoder(self.handlers)
         self.meter.ongoing.set_function(lambda: self.admission.ongoing)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from serve_app.connection_limits import ConnectionLimits, FrontEnd, files_allowed
 from serve_app.haproxy_refusals import (
     GRPC_STARTING,
+    HEADER,
     STARTING,
     TOO_LARGE,
     TOO_MANY_CALLS,
@@ -170,14 +171,18 @@ def _steps(connections: FrontEnd) -> list[tuple[int, int]]:
 # request takes long. It reads these headers as UTF-8 and fails where they are none, before our ingress sees
 # the request. Another protocol is never spoken: who only offers one (`h2c`) is answered as if it had not.
 # What HAProxy answers itself where no replica does, says when to come again, as the service does.
-_HEADER_RULES = """\
-    http-request deny deny_status 400 if { req.fhdr(x-request-id) -m reg [^\\ -~] }
-    http-request deny deny_status 400 if { req.fhdr(x-session-id) -m reg [^\\ -~] }
+_HEADER_RULES = (
+    "".join(
+        HEADER.rules(f"{{ req.fhdr({name}) -m reg [^\\ -~] }}", name)
+        for name in ("x-request-id", "x-session-id")
+    )
+    + """\
     http-request del-header ^serve[_-]multiplexed[_-]model[_-]id$ -m reg
     http-request del-header upgrade
     http-request set-header x-request-disconnect-disabled ?1
     http-after-response set-header retry-after 1 if { status 503 } !{ res.fhdr(retry-after) -m found }
 """
+)
 
 
 def _bind(section: str, host: str) -> str:

@@ -42,8 +42,20 @@ Used by every room; rendered by `deployments/ingress`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A limit a minute as one replica knows it: what was left at its last lease, its own part included, and
+    the seconds until nothing of what was granted counts any more."""
+
+    limit: int
+    remaining: int
+    reset_s: float
 
 
 class VoyagerError(Exception):
@@ -51,11 +63,13 @@ class VoyagerError(Exception):
 
     ``message`` is shown to the caller, ``field`` names the offending input (a dotted path, or
     empty), ``retry_after_s`` is the number of seconds after which a retry may help (0: unknown).
-    ``causes`` says in a line each what the attempts showed of which the error is the last.
+    ``causes`` says in a line each what the attempts showed of which the error is the last, and ``limits`` how
+    the limits stand that were asked, by name.
     """
 
     code: ClassVar[str] = "internal"
     causes: tuple[str, ...] = ()
+    limits: Mapping[str, Standing] = MappingProxyType({})
 
     def __init__(self, message: str, field: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message, field, retry_after_s)

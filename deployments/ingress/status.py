@@ -11,7 +11,7 @@ import base64
 import json
 import math
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ import orjson
 from google.protobuf import any_pb2, duration_pb2, json_format
 from google.rpc import error_details_pb2, status_pb2
 
-from voyager_llm.errors import VoyagerError, rendering
+from voyager_llm.errors import Standing, VoyagerError, rendering
 
 TRACE_HEADER = "x-voyager-trace-id"
 _TRACE = TRACE_HEADER.encode()
@@ -107,9 +107,22 @@ def trace_metadata(trace_id: str) -> tuple[str, str]:
 
 
 def retry_headers(error: VoyagerError) -> list[tuple[bytes, bytes]]:
-    """``Retry-After`` in whole seconds, where a retry may help."""
+    """``Retry-After`` in whole seconds, where a retry may help, and the limits that refused."""
     seconds = _retry_s(error)
-    return [(b"retry-after", str(math.ceil(seconds)).encode())] if seconds else []
+    after = [(b"retry-after", str(math.ceil(seconds)).encode())] if seconds else []
+    return after + limit_headers(error.limits)
+
+
+def limit_headers(limits: Mapping[str, Standing]) -> list[tuple[bytes, bytes]]:
+    """OpenAI's ``x-ratelimit-*`` of a model that has limits."""
+    lines: list[tuple[bytes, bytes]] = []
+    for what, standing in limits.items():
+        lines += [
+            (f"x-ratelimit-limit-{what}".encode(), str(standing.limit).encode()),
+            (f"x-ratelimit-remaining-{what}".encode(), str(standing.remaining).encode()),
+            (f"x-ratelimit-reset-{what}".encode(), f"{standing.reset_s:.3g}s".encode()),
+        ]
+    return lines
 
 
 def _retry_s(error: VoyagerError) -> float:
@@ -179,6 +192,7 @@ def _brief(
     field, message = _cut(error.field, field_characters), _cut(error.message, characters)
     shown = type(error)(message, field, *error.args[2:])
     shown.causes = tuple(_cut(cause, _CAUSE_CHARACTERS) for cause in error.causes[:causes])
+    shown.limits = error.limits
     return shown
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from deployments.lanes.redaction import clean
+from deployments.lanes.redaction import clean, identifier
 from deployments.lanes.said import Said, document_said, read_said
 from voyager_llm.errors import (
     ContentPolicyRefused,
@@ -138,7 +138,7 @@ def rejected(said: Said) -> UpstreamRejected:
     """The error of a request that the provider found wrong, in its words."""
     shown = clean(said.text)
     message = f"the provider refused the request: {shown}" if shown else "the provider refused the request"
-    return UpstreamRejected(message, clean(said.param), 0.0, clean(said.code))
+    return UpstreamRejected(message, identifier(said.param), 0.0, identifier(said.code))
 
 
 def policy_refused() -> ContentPolicyRefused:

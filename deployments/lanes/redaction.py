@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from unicodedata import normalize
 from urllib.parse import unquote
 
@@ -26,6 +27,8 @@ _ANNOUNCED = re.compile(
     re.IGNORECASE,
 )
 _MAX_TEXT = 300
+# Of fields: `messages.0.content`, `messages[0].content`, `tools/0`; of errors: `string_above_max_length`.
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}(?:[.\[\]/-]{1,2}[A-Za-z0-9_]{1,64}\]?){0,8}")
 # Of a key, as many characters in a row give it away.
 _SHOWN_OF_KEY = 6
 _SHOWN_OF_HEX = 2 * _SHOWN_OF_KEY
@@ -41,15 +44,24 @@ def clean(text: str) -> str:
     return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"
 
 
+def identifier(text: str) -> str:
+    """The name of a parameter or of an error, as a provider writes it; empty where it is none."""
+    return text if _IDENTIFIER.fullmatch(text) else ""
+
+
 def concealed(error: VoyagerError, key: str) -> VoyagerError:
-    """The error without any part of the key with which the call was made, however the provider wrote it."""
-    if not (key and error.message):
+    """The error without any part of the key with which the call was made, whichever way the provider wrote
+    it, of those that `_Fragments` knows."""
+    if not (key and any(error.args)):
         return error
     fragments = _fragments(key)
+    others: list[Any] = list(error.args[1:])
     shown = " ".join("[redacted]" if fragments.are_in(word) else word for word in error.message.split(" "))
     if fragments.are_spread_in(shown):
         shown = "the provider's words hold a key and are not shown"
-    return error if shown == error.message else type(error)(shown, *error.args[1:])
+    # The field that is wrong, and the provider's word for how: either they are told, or not.
+    told = ["" if isinstance(said, str) and fragments.are_anywhere_in(said) else said for said in others]
+    return error if (shown, told) == (error.message, others) else type(error)(shown, *told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,9 @@ class _Fragments:
             or not self.hexadecimal.isdisjoint(_pieces(word.lower(), _SHOWN_OF_HEX))
             or not self.base64.isdisjoint(_pieces(word.translate(_STANDARD), _SHOWN_OF_BASE64))
         )
+
+    def are_anywhere_in(self, text: str) -> bool:
+        return any(map(self.are_in, text.split(" "))) or self.are_spread_in(text)
 
     def are_spread_in(self, text: str) -> bool:
         """Whether it stands there with something between its letters, in other letters, or backwards."""

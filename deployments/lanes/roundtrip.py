@@ -19,6 +19,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 from yarl import URL
 
@@ -26,6 +27,9 @@ from yarl import URL
 _STALE_S = 1.0
 # How long the end of an answer may follow what was the end of its stream.
 _LINGER_S = 1.0
+# Of what may come before an answer, such as "103 Early Hints": so many, read in pieces of so many bytes.
+_MOST_INTERIM = 16
+_HEAD_BYTES = 4096
 # Unread bytes of an answer at which its connection is read no further, in half.
 _READ_AHEAD = 2**18
 
@@ -37,12 +41,16 @@ class Line(ResponseHandler):
     # Requests so far, and whether anything of the present one's answer has come.
     requests = 0
     is_answered = False
+    # Heads of the present answer that came before its own, and whether that has come.
+    interim = 0
+    has_head = False
     # When something came last, by the loop's clock.
     heard = 0.0
 
     def set_response_params(self, **parameters: Any) -> None:
         """Called before each request."""
         self.is_used, self.is_answered = True, False
+        self.interim, self.has_head = 0, False
         self.requests += 1
         super().set_response_params(**parameters)
 
@@ -53,7 +61,27 @@ class Line(ResponseHandler):
             return
         self.is_answered = True
         self.heard = self._loop.time()
-        super().data_received(data)
+        if self.has_head or len(data) <= _HEAD_BYTES:
+            super().data_received(data)
+            self._refuse_endless()
+            return
+        for start in range(0, len(data), _HEAD_BYTES):
+            super().data_received(data[start : start + _HEAD_BYTES])
+            if self._refuse_endless():
+                return
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """Called for each head that was read."""
+        self.has_head = data[0].code >= 200
+        self.interim += not self.has_head
+        super().feed_data(data, size)
+
+    def _refuse_endless(self) -> bool:
+        """End a connection that never comes to its answer: it would keep everybody else waiting."""
+        if self.interim > _MOST_INTERIM:
+            self.abort()  # before the exception, which it forgets
+            self.set_exception(HttpProcessingError(message="too many interim answers"))
+        return self.exception() is not None
 
     def silent_since(self) -> float:
         """The time since which nothing came that could have come."""

@@ -62,14 +62,19 @@ def frame(payload: bytes) -> bytes:
     return b"data: " + payload + b"\n\n"
 
 
+def begun(beginning: bytes) -> bytes:
+    """The beginning of a body, without what may stand before it."""
+    return beginning.lstrip(_BEFORE)
+
+
 def is_stream(beginning: bytes) -> bool:
-    """Whether a body that begins so is a stream of events, whatever its type says."""
-    return beginning.lstrip(_BEFORE).startswith(_FIELDS)
+    """Whether a body that has `begun` so is a stream of events, whatever its type says."""
+    return beginning.startswith(_FIELDS)
 
 
 def is_telling(beginning: bytes) -> bool:
     """Whether as much has come as `is_stream` needs."""
-    return len(beginning.lstrip(_BEFORE)) >= _LONGEST_FIELD
+    return len(beginning) >= _LONGEST_FIELD
 
 
 DONE = b"data: [DONE]\n\n"

@@ -14,7 +14,7 @@ from deployments.lanes.conversation import compatible
 from deployments.lanes.faults import error_in_success, fault
 from deployments.lanes.lenient import dumps, loads
 from deployments.lanes.roundtrip import RoundTrip
-from deployments.lanes.sse import EventSplitter, frame, is_stream, is_telling
+from deployments.lanes.sse import EventSplitter, begun, frame, is_stream, is_telling
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
@@ -33,6 +33,8 @@ _JSON = "application/json"
 # Who knows all of OpenAI's protocol, its newest parts too.
 _NEWEST = frozenset({"openai"})
 _OPTIONS = b"stream_options"
+# Bytes of an answer that may come before it says anything, the piece in which it does included.
+_MOST_BLANK = 2**20
 # Statuses with which a parameter is refused.
 _REFUSED = frozenset({400, 404, 422})
 # Endpoints that are remembered; more than a process has, save where definitions come and go.
@@ -116,10 +118,13 @@ class WireLane:
 
     @staticmethod
     async def _first(reply: RoundTrip) -> bytes:
-        """As much of the answer's beginning as tells what it is."""
-        first = b""
+        """As much of the answer's beginning as tells what it is, from its first character on."""
+        first, blank = b"", 0
         while not is_telling(first) and (piece := await reply.piece()):
-            first += piece
+            blank += len(piece)
+            if blank > _MOST_BLANK:
+                raise UpstreamInvalid("the provider's answer begins with nothing but blanks")
+            first = begun(first + piece)
         return first
 
     async def probe(self, endpoint: Endpoint, key: str, timeout_s: float) -> None:

@@ -19,12 +19,13 @@ from deployments.request.attempts import open_attempt
 from deployments.request.calls import maker
 from deployments.request.demand import demand
 from deployments.request.exchange import Exchange
+from deployments.request.limits import Limits
 from deployments.request.routing import Routing
 from deployments.request.walk import Walk
 from voyager_llm.domain.completion import Completion, CompletionRequest
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.request import RequestContext
-from voyager_llm.errors import Unavailable
+from voyager_llm.errors import RateLimited, Unavailable
 from voyager_llm.ports import Renderer
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import RuntimeConfig, SnapshotCell
@@ -43,6 +44,7 @@ class Pipeline:
     routing: Routing
     line: Line
     accounts: Accounts
+    limits: Limits
     settings: Settings
 
     async def open(self, ctx: RequestContext, request: CompletionRequest) -> Exchange:
@@ -65,6 +67,8 @@ class Pipeline:
         except BaseException as error:
             if slot is not None:
                 slot.give_back()
+            if isinstance(error, RateLimited):
+                error.limits = self.limits.of(request.destination)
             self.accounts.failed(Course(ctx, request, prompt, started), walk, error)
             raise
         course = Course(ctx, request, prompt, started)

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from deployments.request.demand import Demand
 from voyager_llm.clock import Clock
-from voyager_llm.domain.quota import LEASE_SECONDS, WINDOW_SECONDS, Grant, Lease, Standing
+from voyager_llm.domain.quota import LEASE_SECONDS, WINDOW_SECONDS, Grant, Lease
 from voyager_llm.domain.usage import Usage
-from voyager_llm.errors import RateLimited, Unavailable
+from voyager_llm.errors import RateLimited, Standing, Unavailable
 from voyager_llm.ports import LeaseSource
 from voyager_llm.snapshot import CompiledModel, RuntimeConfig
 

@@ -217,6 +217,10 @@ async def test_a_limit_says_what_is_left(local: LocalService, provider: FakeProv
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
     assert 55 < int(refused.headers["retry-after"]) < 64
     assert refused.headers[TRACE] == refused.json()["error"]["trace_id"]
+    over_rest = await local.http.post("/api/v1/models/m/completions", json={"prompt": "hello"})
+    assert (over_rest.status_code, over_rest.json()["code"]) == (429, 8)
+    assert over_rest.headers["x-ratelimit-limit-requests"] == "3"
+    assert over_rest.headers["x-ratelimit-remaining-requests"] == "0"
 
 
 async def test_a_route_whose_models_are_all_spent_says_so_too(

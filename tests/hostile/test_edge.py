@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import resource
 import socket
 import time
@@ -169,6 +170,10 @@ AT_ONCE = {
     ),
     "a little too long": (HEAD + b"content-length: 8388609\r\n", b"413"),
     "much too long": (HEAD + b"content-length: 1000000000000\r\n", b"413"),
+    "a name of a session that is no text": (
+        b"GET /v1/models HTTP/1.1\r\nhost: a\r\nx-session-id: \xff\r\n",
+        b"400",
+    ),
     "longer than a number": (HEAD + b"content-length: 18446744073709551616\r\n", b"413"),
 }
 
@@ -177,6 +182,19 @@ AT_ONCE = {
 def test_what_its_head_refuses_is_refused_at_once(keyed: Edge, name: str) -> None:
     head, status = AT_ONCE[name]
     assert answer_to(keyed, head).startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize("asked", ["", "book-7:a"], ids=["new", "the caller's"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/v1/models/m/completions"])
+def test_a_refusal_names_its_trace(keyed: Edge, path: str, asked: str) -> None:
+    given = f"x-trace-id: {asked}\r\n" if asked else ""
+    head = f"POST {path} HTTP/1.1\r\nhost: a\r\n{given}content-length: 1000000000000\r\n"
+    lines, _, body = answer_to(keyed, head.encode()).decode().partition("\r\n\r\n")
+    told = dict(line.split(": ", 1) for line in lines.split("\r\n")[1:])
+    document = json.loads(body)
+    named = document["details"][1]["request_id"] if "details" in document else document["error"]["trace_id"]
+    assert named == told["x-request-id"] == told["x-voyager-trace-id"]
+    assert named == asked if asked else len(named) == 36
 
 
 def test_a_stranger_is_refused_before_any_of_the_body(keyed: Edge) -> None:

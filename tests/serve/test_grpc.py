@@ -168,6 +168,18 @@ def test_errors_say_what_happened(stub: Any, running: RunningService, provider: 
         assert fields["trailers"]["retry-after"] == "1"
 
 
+def test_a_limit_says_what_is_left(stub: Any, running: RunningService, provider: FakeProvider) -> None:
+    name = fresh("limited")
+    running.model(name, provider.profile(name), rate_limits={"requests_per_minute": 1})
+    request = completions.GenerateCompletionRequest(model_name=name, prompt="hello")
+    stub.GenerateCompletion(request, timeout=20)
+    for call in (stub.GenerateCompletion, lambda *a, **k: list(stub.StreamCompletion(*a, **k))):
+        _, fields = ended(lambda call=call: call(request, timeout=20))
+        assert fields["code"] is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert fields["trailers"]["x-ratelimit-limit-requests"] == "1"
+        assert fields["trailers"]["x-ratelimit-remaining-requests"] == "0"
+
+
 def test_a_stream_that_breaks_names_its_attempts(
     stub: Any, running: RunningService, provider: FakeProvider
 ) -> None:

@@ -104,7 +104,8 @@ def test_before_there_are_replicas_clients_are_asked_to_come_again(tmp_path: Pat
     assert "status 404" not in text
     assert "grpc-status 5 " not in text
     assert "Ping " not in text, "Serve's words"
-    assert 'grpc-status 14 hdr grpc-message "the service is starting' in text
+    assert "grpc-status 14 hdr x-voyager-trace-id %[uuid()] " in text
+    assert 'hdr grpc-message "the service is starting' in text
 
 
 def test_replicas_for_grpc_alone_do_not_make_a_path_unknown(tmp_path: Path) -> None:

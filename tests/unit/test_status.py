@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.ingress.status import openai_body, rest_body, trailers
-from voyager_llm.errors import InvalidArgument, RateLimited, UpstreamUnavailable, VoyagerError
+from voyager_llm.errors import InvalidArgument, RateLimited, Standing, UpstreamUnavailable, VoyagerError
 
 # What gRPC clients take by default.
 METADATA_BYTES = 8 * 1024
@@ -35,6 +35,7 @@ def test_trailers_always_fit_and_say_one_thing(
 ) -> None:
     error = InvalidArgument(message, field, 1.5)
     error.causes = tuple(causes)
+    error.limits = {"requests": Standing(10**9, 10**9, 59.99), "tokens": Standing(10**9, 0, 59.99)}
     details, metadata = trailers(error, trace_id)
     assert on_the_wire(details, metadata) < METADATA_BYTES
     values = dict(metadata)

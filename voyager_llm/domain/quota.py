@@ -35,16 +35,6 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A limit a minute as one replica knows it: what was left at its last lease, its own part included, and
-    the seconds until nothing of what was granted counts any more."""
-
-    limit: int
-    remaining: int
-    reset_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Grant:
     """A lease that a replica got ``age_s`` seconds ago."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -18,18 +17,16 @@ from deployments.ingress.asgi import (
     start_events,
 )
 from deployments.ingress.context import told_by_openai
-from deployments.ingress.failing import fail
 from deployments.ingress.openai.decode import decode
-from deployments.ingress.status import openai_body, trace_headers
+from deployments.ingress.status import limit_headers, openai_body, trace_headers
 from deployments.lanes.sse import DONE, frame
 from deployments.request.exchange import Exchange
+from deployments.request.limits import Limits
 from deployments.request.pipeline import Pipeline
-from deployments.request.quotas import Quotas
 from voyager_llm.domain.completion import Account
 from voyager_llm.domain.operation import Operation
-from voyager_llm.domain.quota import Standing
 from voyager_llm.domain.request import RequestContext
-from voyager_llm.errors import NotFound, RateLimited, VoyagerError
+from voyager_llm.errors import NotFound, VoyagerError
 from voyager_llm.snapshot import SnapshotCell
 
 OPERATIONS = {
@@ -42,33 +39,29 @@ OPERATIONS = {
 class OpenAIApi:
     """Answers OpenAI's requests through the pipeline."""
 
-    def __init__(self, pipeline: Pipeline, snapshots: SnapshotCell, quotas: Quotas) -> None:
+    def __init__(self, pipeline: Pipeline, snapshots: SnapshotCell, limits: Limits) -> None:
         self._pipeline = pipeline
         self._snapshots = snapshots
-        self._quotas = quotas
+        self._limits = limits
 
     async def complete(
         self, request: HttpRequest, operation: Operation, ctx: RequestContext, send: Send
     ) -> None:
         decoded = decode(request, operation)
         ctx = told_by_openai(ctx, decoded.body)
-        try:
-            exchange = await self._pipeline.open(ctx, decoded)
-        except RateLimited as error:
-            await fail(send, error, ctx.trace.id, openai_body, self._limits(decoded.destination))
-            return
+        exchange = await self._pipeline.open(ctx, decoded)
         if decoded.stream:
             await self._stream(exchange, ctx, send)
             return
         async with exchange:
             completion = await exchange.read()
-        limits = self._limits(completion.account.model)
+        limits = limit_headers(self._limits.of(completion.account.model))
         await respond(send, 200, completion.body, _headers(ctx, completion.account) + limits)
 
     async def _stream(self, exchange: Exchange, ctx: RequestContext, send: Send) -> None:
         async with exchange:
             named = [*trace_headers(ctx.trace.id), (b"x-voyager-model", exchange.model.encode())]
-            await start_events(send, named + self._limits(exchange.model))
+            await start_events(send, named + limit_headers(self._limits.of(exchange.model)))
             try:
                 async for block in exchange:
                     await send_block(send, block)
@@ -78,27 +71,6 @@ class OpenAIApi:
                 await exchange.aclose()
                 await send_block(send, frame(openai_body(error, ctx.trace.id)))
             await end_events(send)
-
-    def _limits(self, destination: str) -> list[Header]:
-        """OpenAI's ``x-ratelimit-*`` of a model that has limits."""
-        lines: list[Header] = []
-        for what, standing in self._standing(destination).items():
-            lines += [
-                (f"x-ratelimit-limit-{what}".encode(), str(standing.limit).encode()),
-                (f"x-ratelimit-remaining-{what}".encode(), str(standing.remaining).encode()),
-                (f"x-ratelimit-reset-{what}".encode(), f"{standing.reset_s:.3g}s".encode()),
-            ]
-        return lines
-
-    def _standing(self, destination: str) -> Mapping[str, Standing]:
-        """A model's limits; of a route, those of its target that has room first."""
-        config = self._snapshots.current
-        if (model := config.models.get(destination)) is not None:
-            return self._quotas.standing(model)
-        route = config.routes.get(destination)
-        targets = [config.models.get(target.model) for target in route.targets] if route is not None else []
-        known = [standing for one in targets if one is not None and (standing := self._quotas.standing(one))]
-        return min(known, key=lambda standing: max(one.reset_s for one in standing.values()), default={})
 
     def list_models(self) -> bytes:
         """Models, routes and prompts: whatever `model` may name."""
