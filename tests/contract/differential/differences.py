@@ -30,7 +30,11 @@ _NO_CONTENT = (
 )  # fmt: skip
 _IN_PARTS = ("system in parts", "parts", "picture", "picture by address", "sound", "pdf", "file by id",
              "cache control", "tool result in parts")  # fmt: skip
-_WIRE = ("deepseek", "hosted_vllm", "ollama", "openai", "openrouter", "xai")
+_WIRE = ("deepseek", "groq", "hosted_vllm", "ollama", "openai", "openrouter", "perplexity", "xai")
+_SCHEMAS = ("json_schema", "json_schema strict", "stream and json_schema")
+_TOOL_RESULTS = ("tool call with empty object", "tool call without arguments", "tool result",
+                 "tool result in parts", "tool result then user", "tool results")  # fmt: skip
+_TOOL_CHOICES = ("tool_choice auto", "tool_choice named", "tool_choice none", "tool_choice required")
 
 _OLD_FUNCTIONS = "functions are tools, and the answer calls a function; LiteLLM drops or garbles them"
 _EMPTY = "arguments that are no text are an empty object"
@@ -57,8 +61,9 @@ REQUESTS: tuple[Row, ...] = (
     Row(("gemini",), ("tool call without arguments",), ("-contents[].parts[].function_call.args.type",),
         _EMPTY),
     Row(("ollama_chat",), ("tool call without arguments",), ("refused by LiteLLM",), _EMPTY),
-    Row(("mistral", "codestral", "cohere", "deepseek", "hosted_vllm", "ollama", "openrouter", "xai"),
-        ("tool call without arguments",), ("~messages[].tool_calls[].function.arguments",), _EMPTY),
+    Row(("mistral", "codestral", "cohere", "deepseek", "groq", "hosted_vllm", "ollama", "openrouter",
+         "perplexity", "xai"), ("tool call without arguments",),
+        ("~messages[].tool_calls[].function.arguments",), _EMPTY),
     Row(("anthropic", "mistral", "codestral", "cohere"), _FUNCTIONS, ("+tools",), _OLD_FUNCTIONS),
     Row(("anthropic",), _FUNCTIONS, ("+tool_choice",), _OLD_FUNCTIONS),
     Row(("mistral", "codestral"), ("functions",), ("+tool_choice",), _OLD_FUNCTIONS),
@@ -72,9 +77,11 @@ REQUESTS: tuple[Row, ...] = (
     Row(_WIRE, ("pdf by address",), ("refused by LiteLLM",), _FETCHED),
     Row(_WIRE, ("metadata",), ("+metadata",), "LiteLLM keeps it for its own records"),
     Row(_WIRE, ("verbosity",), ("+verbosity",), _FORWARDED),
-    Row(("deepseek", "hosted_vllm", "ollama", "openrouter"), ("user",), ("+user",), _FORWARDED),
-    Row(("deepseek", "openai", "xai"), _EFFORTS, ("+reasoning_effort",), _FORWARDED),
-    Row(("hosted_vllm", "ollama", "openai", "xai"), ("thinking",), ("+thinking",), _FORWARDED),
+    Row(("deepseek", "groq", "hosted_vllm", "ollama", "openrouter", "perplexity"), ("user",), ("+user",),
+        _FORWARDED),
+    Row(("deepseek", "groq", "openai", "perplexity", "xai"), _EFFORTS, ("+reasoning_effort",), _FORWARDED),
+    Row(("groq", "hosted_vllm", "ollama", "openai", "perplexity", "xai"), ("thinking",), ("+thinking",),
+        _FORWARDED),
     Row(("deepseek",), _EFFORTS, ("-thinking",), _FORWARDED),
     Row(("deepseek",), ("thinking",), ("+thinking.budget_tokens",), _FORWARDED),
     Row(("deepseek",), _IN_PARTS, ("~messages[].content",), _FORWARDED),
@@ -83,14 +90,29 @@ REQUESTS: tuple[Row, ...] = (
     Row(("hosted_vllm",), ("strict tool",), ("+tools[].function.parameters.additionalProperties",),
         _FORWARDED),
     Row(("hosted_vllm", "xai"), ("strict tool",), ("+tools[].function.strict",), _FORWARDED),
-    Row(("hosted_vllm", "xai"), ("cache control",), ("+messages[].content[].cache_control",), _FORWARDED),
+    Row(("groq", "hosted_vllm", "perplexity", "xai"), ("cache control",),
+        ("+messages[].content[].cache_control",), _FORWARDED),
     Row(("openrouter",), (), ("-usage",), "asks OpenRouter for costs, of which LiteLLM keeps books"),
-    Row(("xai",), _FUNCTIONS, ("+functions", "+function_call"), _FORWARDED),
-    Row(("xai",), ("prompt_cache_key",), ("+prompt_cache_key",), _FORWARDED),
-    Row(("xai",), ("safety_identifier",), ("+safety_identifier",), _FORWARDED),
-    Row(("xai",), ("service_tier auto", "service_tier flex"), ("+service_tier",), _FORWARDED),
-    Row(("xai",), ("store",), ("+store",), _FORWARDED),
-    Row(("xai",), ("max_completion_tokens",), ("+max_completion_tokens", "-max_tokens"), _FORWARDED),
+    Row(("groq",), ("web_search",), ("+web_search_options",), _FORWARDED),
+    Row(("groq",), _SCHEMAS, ("+response_format", "-tool_choice", "-tools"),
+        "Groq's own schemas; LiteLLM asks for the call of a tool instead"),
+    Row(("groq",), ("json_schema and tools",), ("refused by LiteLLM",), "Groq's own schemas go with tools"),
+    Row(("groq",), ("stream and json_schema",), ("+stream",), "LiteLLM does not stream with a schema"),
+    Row(("perplexity",), ("json_schema and tools", "parallel_tool_calls false", "stream and tools",
+        "strict tool", "tools", "two tools", *_TOOL_CHOICES, *_TOOL_RESULTS), ("+tools",), _FORWARDED),
+    Row(("perplexity",), _TOOL_CHOICES, ("+tool_choice",), _FORWARDED),
+    Row(("perplexity",), ("parallel_tool_calls false",), ("+parallel_tool_calls",), _FORWARDED),
+    Row(("perplexity",), ("logit_bias",), ("+logit_bias",), _FORWARDED),
+    Row(("perplexity",), ("logprobs",), ("+logprobs", "+top_logprobs"), _FORWARDED),
+    Row(("perplexity",), ("n 1", "n 2"), ("+n",), _FORWARDED),
+    Row(("perplexity",), ("seed",), ("+seed",), _FORWARDED),
+    Row(("perplexity",), ("stop", "stops"), ("+stop",), _FORWARDED),
+    Row(("perplexity", "xai"), _FUNCTIONS, ("+functions", "+function_call"), _FORWARDED),
+    Row(("perplexity", "xai"), ("prompt_cache_key",), ("+prompt_cache_key",), _FORWARDED),
+    Row(("perplexity", "xai"), ("safety_identifier",), ("+safety_identifier",), _FORWARDED),
+    Row(("perplexity", "xai"), ("service_tier auto", "service_tier flex"), ("+service_tier",), _FORWARDED),
+    Row(("perplexity", "xai"), ("store",), ("+store",), _FORWARDED),
+    Row(("groq", "xai"), ("max_completion_tokens",), ("+max_completion_tokens", "-max_tokens"), _FORWARDED),
     Row(("xai",), ("web_search",), ("+messages", "+web_search_options", "-input", "-tools", "~target"),
         "LiteLLM turns to another API of xAI's"),
 )  # fmt: skip

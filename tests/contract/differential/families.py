@@ -26,5 +26,7 @@ WIRE = (
     Family("ollama", "llama3.1", "/v1", theirs="openai"),
     Family("openrouter", "anthropic/claude-sonnet-4.5", "/api/v1"),
     Family("xai", "grok-3", "/v1"),
+    Family("groq", "llama-3.3-70b-versatile", "/openai/v1"),
+    Family("perplexity", "sonar", ""),
 )
 FAMILIES = ADAPTER + WIRE
