@@ -27,6 +27,7 @@ _SCALARS: dict[int, Schema] = {
     _F.TYPE_INT32: {"type": "integer", "format": "int32"},
     _F.TYPE_INT64: {"type": "string", "format": "int64"},
     _F.TYPE_DOUBLE: {"type": "number", "format": "double"},
+    _F.TYPE_BYTES: {"type": "string", "contentEncoding": "base64"},
 }
 _WELL_KNOWN: dict[str, Schema] = {
     ".google.protobuf.Timestamp": {"type": "string", "format": "date-time"},

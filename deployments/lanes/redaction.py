@@ -60,7 +60,8 @@ def concealed(error: VoyagerError, key: str) -> VoyagerError:
     if fragments.are_spread_in(shown):
         shown = "the provider's words hold a key and are not shown"
     # The field that is wrong, and the provider's word for how: either they are told, or not.
-    told = ["" if isinstance(said, str) and fragments.are_anywhere_in(said) else said for said in others]
+    hides = fragments.are_anywhere_in
+    told: list[Any] = ["" if isinstance(said, str) and hides(said) else said for said in others]
     return error if (shown, told) == (error.message, others) else type(error)(shown, *told)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
-from google.protobuf import field_mask_pb2
+from google.protobuf import field_mask_pb2, json_format
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -76,6 +77,35 @@ def test_a_stream(stub: Any, running: RunningService, provider: FakeProvider) ->
     assert "".join(m.delta for m in messages).startswith("Hello from the fake provider.")
     assert messages[-1].usage.output_tokens == 8
     assert messages[-1].metadata.finish_reason == "stop"
+
+
+def test_tools_are_called_over_grpc_and_rest(
+    stub: Any, running: RunningService, provider: FakeProvider
+) -> None:
+    name = fresh("tools")
+    running.model(name, provider.profile(name, tool_call=True))
+    document: dict[str, Any] = {
+        "messages": [{"parts": [{"text": "and this?"}, {"image": {"url": "https://pictures.test/a.png"}}]}],
+        "tools": [{"name": "get_weather", "parameters": {"type": "object"}}],
+    }
+    request = json_format.ParseDict({"model_name": name, **document}, completions.GenerateCompletionRequest())
+    answer = stub.GenerateCompletion(request, timeout=20)
+    (call,) = answer.tool_calls
+    assert (call.id, call.name, json.loads(call.arguments)) == ("call_1", "get_weather", {"city": "Paris"})
+    assert (answer.completion, answer.metadata.finish_reason) == ("", "tool_calls")
+    pieces = [piece for message in stub.StreamCompletion(request, timeout=20) for piece in message.tool_calls]
+    assert "".join(piece.arguments for piece in pieces) == call.arguments
+    over_rest = running.http.post(f"/api/v1/models/{name}/completions", json=document).json()
+    assert over_rest["tool_calls"] == [{"id": "call_1", "name": "get_weather", "arguments": call.arguments}]
+    seen = provider.seen(name)["last_body"]
+    assert seen["messages"][0]["content"][1]["image_url"]["url"] == "https://pictures.test/a.png"
+    # What was called, and what came of it, sent back.
+    document["messages"] += [
+        {"role": "assistant", "tool_calls": over_rest["tool_calls"]},
+        {"role": "tool", "tool_call_id": call.id, "content": "sunny"},
+    ]
+    assert running.http.post(f"/api/v1/models/{name}/completions", json=document).status_code == 200
+    assert [m["role"] for m in provider.seen(name)["last_body"]["messages"]] == ["user", "assistant", "tool"]
 
 
 def test_a_stream_that_breaks(stub: Any, running: RunningService, provider: FakeProvider) -> None:

@@ -35,7 +35,7 @@ def test_no_part_of_the_key_is_shown(before: str, key: str, after: str, form: st
 
 @given(TEXT, KEYS)
 def test_an_error_without_the_key_stays_as_it_is(message: str, key: str) -> None:
-    error = UpstreamRateLimited(message, "messages", 2.5)
+    error = UpstreamRateLimited(message, "", 2.5)
     if not any(key[i : i + 6].lower() in message.lower() for i in range(len(key) - 5)):
         assert concealed(error, key) is error
 

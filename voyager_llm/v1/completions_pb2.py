@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from voyager_llm.v1 import evaluations_pb2 as voyager_dot_llm_dot_v1_dot_evaluations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voyager/llm/v1/completions.proto\x12\x0evoyager.llm.v1\x1a voyager/llm/v1/evaluations.proto\",\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xb2\x04\n\x19GenerateCompletionRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12M\n\nparameters\x18\x03 \x03(\x0b\x32\x39.voyager.llm.v1.GenerateCompletionRequest.ParametersEntry\x12\x10\n\x08trace_id\x18\x04 \x01(\t\x12I\n\x08metadata\x18\x05 \x03(\x0b\x32\x37.voyager.llm.v1.GenerateCompletionRequest.MetadataEntry\x12\x33\n\nprompt_ref\x18\x06 \x01(\x0b\x32\x1f.voyager.llm.v1.PromptReference\x12K\n\tvariables\x18\x07 \x03(\x0b\x32\x38.voyager.llm.v1.GenerateCompletionRequest.VariablesEntry\x12-\n\x08messages\x18\x08 \x03(\x0b\x32\x1b.voyager.llm.v1.ChatMessage\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xcf\x01\n\x12\x43ompletionMetadata\x12\x12\n\nmodel_used\x18\x01 \x01(\t\x12\x1a\n\x12\x63ompletion_time_ms\x18\x02 \x01(\x05\x12\x10\n\x08trace_id\x18\x03 \x01(\t\x12\x15\n\rfinish_reason\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x34\n\x06prompt\x18\x07 \x01(\x0b\x32\x1f.voyager.llm.v1.PromptReferenceH\x00\x88\x01\x01\x42\t\n\x07_prompt\"\xc0\x01\n\x0fUsageStatistics\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12\x15\n\routput_tokens\x18\x02 \x01(\x05\x12\x12\n\ntotal_cost\x18\x03 \x01(\x01\x12 \n\x13\x63\x61\x63hed_input_tokens\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x1d\n\x10reasoning_tokens\x18\x05 \x01(\x05H\x01\x88\x01\x01\x42\x16\n\x14_cached_input_tokensB\x13\n\x11_reasoning_tokens\"\xba\x01\n\x1aGenerateCompletionResponse\x12\x12\n\ncompletion\x18\x01 \x01(\t\x12\x34\n\x08metadata\x18\x02 \x01(\x0b\x32\".voyager.llm.v1.CompletionMetadata\x12.\n\x05usage\x18\x03 \x01(\x0b\x32\x1f.voyager.llm.v1.UsageStatistics\x12\x15\n\x08trace_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_trace_id\"\xb0\x01\n\x18StreamCompletionResponse\x12\r\n\x05\x64\x65lta\x18\x01 \x01(\t\x12\x39\n\x08metadata\x18\x02 \x01(\x0b\x32\".voyager.llm.v1.CompletionMetadataH\x00\x88\x01\x01\x12\x33\n\x05usage\x18\x03 \x01(\x0b\x32\x1f.voyager.llm.v1.UsageStatisticsH\x01\x88\x01\x01\x42\x0b\n\t_metadataB\x08\n\x06_usageb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voyager/llm/v1/completions.proto\x12\x0evoyager.llm.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a voyager/llm/v1/evaluations.proto\"\xaa\x01\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12*\n\x05parts\x18\x03 \x03(\x0b\x32\x1b.voyager.llm.v1.ContentPart\x12,\n\ntool_calls\x18\x04 \x03(\x0b\x32\x18.voyager.llm.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x05 \x01(\t\x12\x0c\n\x04name\x18\x06 \x01(\t\"\xa7\x01\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12*\n\x05image\x18\x02 \x01(\x0b\x32\x19.voyager.llm.v1.ImagePartH\x00\x12*\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x19.voyager.llm.v1.AudioPartH\x00\x12(\n\x04\x66ile\x18\x04 \x01(\x0b\x32\x18.voyager.llm.v1.FilePartH\x00\x42\x06\n\x04kind\"X\n\tImagePart\x12\r\n\x03url\x18\x01 \x01(\tH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\tB\x08\n\x06source\")\n\tAudioPart\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"]\n\x08\x46ilePart\x12\x11\n\x07\x66ile_id\x18\x01 \x01(\tH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x10\n\x08\x66ilename\x18\x04 \x01(\tB\x08\n\x06source\"f\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06strict\x18\x04 \x01(\x08\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"K\n\rToolCallDelta\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\targuments\x18\x04 \x01(\t\"z\n\x0eResponseFormat\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\'\n\x06schema\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06strict\x18\x05 \x01(\x08\"\xdf\x05\n\x19GenerateCompletionRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12M\n\nparameters\x18\x03 \x03(\x0b\x32\x39.voyager.llm.v1.GenerateCompletionRequest.ParametersEntry\x12\x10\n\x08trace_id\x18\x04 \x01(\t\x12I\n\x08metadata\x18\x05 \x03(\x0b\x32\x37.voyager.llm.v1.GenerateCompletionRequest.MetadataEntry\x12\x33\n\nprompt_ref\x18\x06 \x01(\x0b\x32\x1f.voyager.llm.v1.PromptReference\x12K\n\tvariables\x18\x07 \x03(\x0b\x32\x38.voyager.llm.v1.GenerateCompletionRequest.VariablesEntry\x12-\n\x08messages\x18\x08 \x03(\x0b\x32\x1b.voyager.llm.v1.ChatMessage\x12#\n\x05tools\x18\t \x03(\x0b\x32\x14.voyager.llm.v1.Tool\x12\x13\n\x0btool_choice\x18\n \x01(\t\x12 \n\x13parallel_tool_calls\x18\x0b \x01(\x08H\x00\x88\x01\x01\x12\x37\n\x0fresponse_format\x18\x0c \x01(\x0b\x32\x1e.voyager.llm.v1.ResponseFormat\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_parallel_tool_calls\"\xcf\x01\n\x12\x43ompletionMetadata\x12\x12\n\nmodel_used\x18\x01 \x01(\t\x12\x1a\n\x12\x63ompletion_time_ms\x18\x02 \x01(\x05\x12\x10\n\x08trace_id\x18\x03 \x01(\t\x12\x15\n\rfinish_reason\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x34\n\x06prompt\x18\x07 \x01(\x0b\x32\x1f.voyager.llm.v1.PromptReferenceH\x00\x88\x01\x01\x42\t\n\x07_prompt\"\xc0\x01\n\x0fUsageStatistics\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12\x15\n\routput_tokens\x18\x02 \x01(\x05\x12\x12\n\ntotal_cost\x18\x03 \x01(\x01\x12 \n\x13\x63\x61\x63hed_input_tokens\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x1d\n\x10reasoning_tokens\x18\x05 \x01(\x05H\x01\x88\x01\x01\x42\x16\n\x14_cached_input_tokensB\x13\n\x11_reasoning_tokens\"\x8c\x02\n\x1aGenerateCompletionResponse\x12\x12\n\ncompletion\x18\x01 \x01(\t\x12\x34\n\x08metadata\x18\x02 \x01(\x0b\x32\".voyager.llm.v1.CompletionMetadata\x12.\n\x05usage\x18\x03 \x01(\x0b\x32\x1f.voyager.llm.v1.UsageStatistics\x12\x15\n\x08trace_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x12,\n\ntool_calls\x18\x05 \x03(\x0b\x32\x18.voyager.llm.v1.ToolCall\x12\x11\n\treasoning\x18\x06 \x01(\t\x12\x0f\n\x07refusal\x18\x07 \x01(\tB\x0b\n\t_trace_id\"\x87\x02\n\x18StreamCompletionResponse\x12\r\n\x05\x64\x65lta\x18\x01 \x01(\t\x12\x39\n\x08metadata\x18\x02 \x01(\x0b\x32\".voyager.llm.v1.CompletionMetadataH\x00\x88\x01\x01\x12\x33\n\x05usage\x18\x03 \x01(\x0b\x32\x1f.voyager.llm.v1.UsageStatisticsH\x01\x88\x01\x01\x12\x31\n\ntool_calls\x18\x04 \x03(\x0b\x32\x1d.voyager.llm.v1.ToolCallDelta\x12\x11\n\treasoning\x18\x05 \x01(\t\x12\x0f\n\x07refusal\x18\x06 \x01(\tB\x0b\n\t_metadataB\x08\n\x06_usageb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,22 +39,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATECOMPLETIONREQUEST_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_GENERATECOMPLETIONREQUEST_VARIABLESENTRY']._loaded_options = None
   _globals['_GENERATECOMPLETIONREQUEST_VARIABLESENTRY']._serialized_options = b'8\001'
-  _globals['_CHATMESSAGE']._serialized_start=86
-  _globals['_CHATMESSAGE']._serialized_end=130
-  _globals['_GENERATECOMPLETIONREQUEST']._serialized_start=133
-  _globals['_GENERATECOMPLETIONREQUEST']._serialized_end=695
-  _globals['_GENERATECOMPLETIONREQUEST_PARAMETERSENTRY']._serialized_start=547
-  _globals['_GENERATECOMPLETIONREQUEST_PARAMETERSENTRY']._serialized_end=596
-  _globals['_GENERATECOMPLETIONREQUEST_METADATAENTRY']._serialized_start=598
-  _globals['_GENERATECOMPLETIONREQUEST_METADATAENTRY']._serialized_end=645
-  _globals['_GENERATECOMPLETIONREQUEST_VARIABLESENTRY']._serialized_start=647
-  _globals['_GENERATECOMPLETIONREQUEST_VARIABLESENTRY']._serialized_end=695
-  _globals['_COMPLETIONMETADATA']._serialized_start=698
-  _globals['_COMPLETIONMETADATA']._serialized_end=905
-  _globals['_USAGESTATISTICS']._serialized_start=908
-  _globals['_USAGESTATISTICS']._serialized_end=1100
-  _globals['_GENERATECOMPLETIONRESPONSE']._serialized_start=1103
-  _globals['_GENERATECOMPLETIONRESPONSE']._serialized_end=1289
-  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_start=1292
-  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_end=1468
+  _globals['_CHATMESSAGE']._serialized_start=117
+  _globals['_CHATMESSAGE']._serialized_end=287
+  _globals['_CONTENTPART']._serialized_start=290
+  _globals['_CONTENTPART']._serialized_end=457
+  _globals['_IMAGEPART']._serialized_start=459
+  _globals['_IMAGEPART']._serialized_end=547
+  _globals['_AUDIOPART']._serialized_start=549
+  _globals['_AUDIOPART']._serialized_end=590
+  _globals['_FILEPART']._serialized_start=592
+  _globals['_FILEPART']._serialized_end=685
+  _globals['_TOOL']._serialized_start=687
+  _globals['_TOOL']._serialized_end=789
+  _globals['_TOOLCALL']._serialized_start=791
+  _globals['_TOOLCALL']._serialized_end=846
+  _globals['_TOOLCALLDELTA']._serialized_start=848
+  _globals['_TOOLCALLDELTA']._serialized_end=923
+  _globals['_RESPONSEFORMAT']._serialized_start=925
+  _globals['_RESPONSEFORMAT']._serialized_end=1047
+  _globals['_GENERATECOMPLETIONREQUEST']._serialized_start=1050
+  _globals['_GENERATECOMPLETIONREQUEST']._serialized_end=1785
+  _globals['_GENERATECOMPLETIONREQUEST_PARAMETERSENTRY']._serialized_start=1613
+  _globals['_GENERATECOMPLETIONREQUEST_PARAMETERSENTRY']._serialized_end=1662
+  _globals['_GENERATECOMPLETIONREQUEST_METADATAENTRY']._serialized_start=1664
+  _globals['_GENERATECOMPLETIONREQUEST_METADATAENTRY']._serialized_end=1711
+  _globals['_GENERATECOMPLETIONREQUEST_VARIABLESENTRY']._serialized_start=1713
+  _globals['_GENERATECOMPLETIONREQUEST_VARIABLESENTRY']._serialized_end=1761
+  _globals['_COMPLETIONMETADATA']._serialized_start=1788
+  _globals['_COMPLETIONMETADATA']._serialized_end=1995
+  _globals['_USAGESTATISTICS']._serialized_start=1998
+  _globals['_USAGESTATISTICS']._serialized_end=2190
+  _globals['_GENERATECOMPLETIONRESPONSE']._serialized_start=2193
+  _globals['_GENERATECOMPLETIONRESPONSE']._serialized_end=2461
+  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_start=2464
+  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_end=2727
 # @@protoc_insertion_point(module_scope)

@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 
+from deployments.ingress.chat_events import chunk_of, chunks, first_choice, part, text
 from deployments.ingress.openai.decode import check_shape, prompt_call
+from deployments.ingress.rpc.conversation import Deltas, body_of, calls_of, shown
 from deployments.ingress.rpc.definitions import Handler, calling
-from deployments.lanes.sse import EventSplitter
 from deployments.request.pipeline import Pipeline
 from voyager_llm.domain.completion import Account, CompletionRequest, PromptCall
 from voyager_llm.domain.operation import Operation
@@ -39,10 +40,14 @@ class CompletionRpcs:
         decoded = decode(request, stream=False)
         with calling(_fields(request)):
             completion = await self._pipeline.complete(ctx, decoded)
-        text, finish = _answer(completion.body)
+        choice = _answer(completion.body)
+        message = part(choice, "message")
         response = pb.GenerateCompletionResponse(
-            completion=text,
-            metadata=_metadata(ctx, completion.account, finish),
+            completion=shown(text(message, "content")),
+            tool_calls=calls_of(message),
+            reasoning=shown(text(message, "reasoning_content")),
+            refusal=shown(text(message, "refusal")),
+            metadata=_metadata(ctx, completion.account, text(choice, "finish_reason")),
             usage=_usage(completion.account),
         )
         if request.trace_id:
@@ -55,17 +60,17 @@ class CompletionRpcs:
         """Raises before the first message while another endpoint may still be tried, and whatever
         ends the stream early after it."""
         finish = ""
-        splitter = EventSplitter()
+        deltas = Deltas()
         decoded = decode(request, stream=True)
         with calling(_fields(request)):
             exchange = await self._pipeline.open(ctx, decoded)
         async with exchange:
             async for block in exchange:
-                for payload in splitter.feed(block):
-                    delta, reason = _delta(payload)
-                    finish = reason or finish
-                    if delta:
-                        yield pb.StreamCompletionResponse(delta=delta)
+                for chunk in chunks(block):
+                    choice = first_choice(chunk)
+                    finish = text(choice, "finish_reason") or finish
+                    if (message := deltas.take(part(choice, "delta"))) is not None:
+                        yield message
         account = exchange.account
         yield pb.StreamCompletionResponse(metadata=_metadata(ctx, account, finish), usage=_usage(account))
 
@@ -93,16 +98,15 @@ def decode(request: pb.GenerateCompletionRequest, *, stream: bool) -> Completion
         reference = request.prompt_ref
         variables: Mapping[str, str] = dict(request.variables)
         prompt = PromptCall(reference.name, reference.version, variables, texts=True)
-    messages: list[dict[str, Any]] = [
-        {"role": m.role or "user", "content": m.content} for m in request.messages
-    ]
-    if request.prompt:
-        messages.append({"role": "user", "content": request.prompt})
-    if not messages and prompt is None:
+    said = body_of(request)
+    if not said["messages"] and prompt is None:
         raise InvalidArgument("give prompt, messages or prompt_ref", "prompt")
     parameters = _parameters(request.parameters)
-    body = {**parameters, "messages": messages}
     further = _check(parameters)
+    for name in said.keys() & parameters.keys():
+        raise InvalidArgument(f"is said twice: give {name} alone", f"parameters.{name}")
+    body = {**parameters, **said}
+    check(Operation.CHAT, said)
     check_shape(Operation.CHAT, body, has_prompt=prompt is not None)
     return CompletionRequest(
         operation=Operation.CHAT,
@@ -149,22 +153,12 @@ def _read(name: str, value: str) -> Any:
         return value
 
 
-def _answer(body: bytes) -> tuple[str, str]:
-    """(text, finish reason) of an answer in OpenAI's shape."""
-    try:
-        choice = orjson.loads(body)["choices"][0]
-        message = choice.get("message") or {}
-        return message.get("content") or "", choice.get("finish_reason") or ""
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
-        raise UpstreamInvalid("the provider's answer holds no message") from None
-
-
-def _delta(payload: bytes) -> tuple[str, str]:
-    choices = orjson.loads(payload).get("choices") or ()
-    if not choices:
-        return "", ""
-    delta = choices[0].get("delta") or {}
-    return delta.get("content") or "", choices[0].get("finish_reason") or ""
+def _answer(body: bytes) -> Mapping[str, Any]:
+    """The choice of a whole answer in OpenAI's shape."""
+    choice = first_choice(chunk_of(body))
+    if not part(choice, "message"):
+        raise UpstreamInvalid("the provider's answer holds no message")
+    return choice
 
 
 def _metadata(ctx: RequestContext, account: Account, finish: str) -> pb.CompletionMetadata:
