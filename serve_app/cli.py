@@ -1,7 +1,7 @@
 """The command line `voyager-llm`: parses arguments; what is done stands in `commands/`.
 
 Exit codes: 0 success (`diff`: no difference), 1 the service refused or a difference was found, 2 wrong
-usage, 3 no service can be reached. `up` has its own (`launch.py`).
+usage, 3 no service can be reached. `up` has its own (`launch.py`), and `import-litellm` two more.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from pydantic import ValidationError
 
 from serve_app.commands.apply import apply_definition, read_manifests
 from serve_app.commands.client import ServiceClient, ServiceError
 from serve_app.commands.kinds import KINDS, kind_named
-from serve_app.commands.litellm_config import import_config
+from serve_app.commands.litellm_config import apply_all, exit_code, import_file, report, write_all
 from serve_app.commands.show import Format, difference, err, out, show_definitions, write_json
 from serve_app.up import become_launcher
 from voyager_llm.settings import Settings, unknown_variables
@@ -225,23 +224,38 @@ def import_litellm(
     config: Annotated[
         Path, typer.Argument(help="A LiteLLM proxy's config.yaml.", exists=True, dir_okay=False)
     ],
-    dry_run: Annotated[bool, typer.Option(help="Print the definitions instead of applying them.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Print the definitions as JSON instead of applying them.")
+    ] = False,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Write manifests to this folder instead of applying them.")
+    ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option(help="What os.environ/NAME stands for, NAME=VALUE; never a secret.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model that clients reach by a wildcard of the file.")
+    ] = None,
 ) -> None:
-    """Turn a LiteLLM proxy's configuration into models and routes."""
+    """Turn a LiteLLM proxy's configuration into models and routes.
+
+    The whole file is checked first. Exits with 0 when all of it has a counterpart, 2 when it is no
+    configuration, 4 when settings have no counterpart, 5 when models were left out; notes say which and
+    why."""
     try:
-        document = yaml.safe_load(config.read_text())
-    except yaml.YAMLError as error:
-        raise ServiceError(f"{config}: {error}") from None
-    imported = import_config(document if isinstance(document, dict) else {})
-    entries = [("model", model) for model in imported.models] + [("route", r) for r in imported.routes]
+        imported = import_file(config, _variables(env), model or ())
+    except ServiceError as error:
+        err.print(f"error: {error.message}", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    report(imported, err if dry_run else out)
     if dry_run:
         write_json({"models": imported.models, "routes": imported.routes})
+    elif out_dir is not None:
+        for path in write_all(out_dir, imported):
+            out.print(f"{path} written", markup=False, soft_wrap=True)
     else:
-        client = _client()
-        for kind, definition in entries:
-            out.print(f"{kind}/{definition['name']} {apply_definition(client, KINDS[kind], definition)}")
-    for note in imported.notes:
-        err.print(f"note: {note}")
+        apply_all(_client(), imported, out)
+    raise typer.Exit(exit_code(imported))
 
 
 def main() -> None:

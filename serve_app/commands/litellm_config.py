@@ -1,169 +1,130 @@
 """`voyager-llm import-litellm`: a LiteLLM proxy's configuration as models and routes.
 
-Entries of `model_list` with the same `model_name` are one route over several models, as LiteLLM balances
-them. Keys become references; what has no counterpart is reported, never dropped silently.
+The file is read and checked as a whole before anything is written or sent. How settings are translated
+stands in
+`litellm/`; this reads, writes and reports. Used by `cli.py`.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from serve_app.commands.client import ServiceError
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-_STRATEGIES = {
-    "simple-shuffle": "weighted",
-    "least-busy": "least_in_flight",
-    "latency-based-routing": "peak_ewma",
-    "cost-based-routing": "cheapest",
-    "usage-based-routing": "least_in_flight",
-    "usage-based-routing-v2": "least_in_flight",
-}
-_PARAMETERS = ("max_tokens", "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "stop")
-_KNOWN = {"model", "api_base", "base_url", "api_key", "rpm", "tpm", "weight", "input_cost_per_token",
-          "output_cost_per_token", *_PARAMETERS}  # fmt: skip
+from serve_app.commands.apply import apply_definition
+from serve_app.commands.client import ServiceClient, ServiceError
+from serve_app.commands.kinds import KINDS, KindInfo, to_manifest
+from serve_app.commands.litellm.includes import read_all
+from serve_app.commands.litellm.notes import Effect, Notes, Place
+from serve_app.commands.litellm.source import node_of
+from serve_app.commands.litellm.translate import Imported, Mapped, translate
+
+# Exit codes besides those of every command.
+LOST, LEFT_OUT = 4, 5
 
 
-@dataclass(slots=True)
-class Imported:
-    """What came of a configuration; ``notes`` says what the user must do or know."""
+def import_file(path: Path, variables: Mapping[str, str], models: Iterable[str]) -> Imported:
+    """What a file becomes. ``variables``: what `os.environ/…` stands for; ``models``: names that clients
+    reach by a wildcard.
 
-    models: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    routes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    notes: list[str] = field(default_factory=list[str])
+    Raises `ServiceError` for what is no configuration, with every line that is at fault."""
+    notes = Notes()
+    return translate(read_all(path, notes), notes, variables, models)
 
 
 def import_config(config: dict[str, Any]) -> Imported:
-    """Translate a configuration. Raises `ServiceError` when it is none."""
-    entries = config.get("model_list")
-    if not isinstance(entries, list) or not entries:
-        raise ServiceError("the file has no model_list")
-    result = Imported()
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for entry in entries:
-        name = str(entry.get("model_name") or "")
-        if not name or not isinstance(entry.get("litellm_params"), dict):
-            raise ServiceError("an entry of model_list lacks model_name or litellm_params")
-        groups[name].append(entry)
-    settings = {**(config.get("litellm_settings") or {}), **(config.get("router_settings") or {})}
-    fallbacks = _fallbacks(settings, "fallbacks")
-    longer = _fallbacks(settings, "context_window_fallbacks")
-    policy = _policy(settings, result)
-    for name, group in groups.items():
-        plain = _slug(name, result)
-        names = [plain] if len(group) == 1 else [f"{plain}-{i + 1}" for i in range(len(group))]
-        needs_route = len(group) > 1 or name in fallbacks or name in longer
-        if needs_route and len(group) == 1:
-            names = [f"{plain}-1"]
-        for own, entry in zip(names, group, strict=True):
-            result.models.append(_model(own, entry, result))
-        if needs_route:
-            result.routes.append(_route(plain, names, group, policy))
-    for route_name, wanted in fallbacks.items():
-        _chain(result, route_name, wanted, "fallbacks")
-    for route_name, wanted in longer.items():
-        _chain(result, route_name, wanted, "context_window_fallbacks")
-    return result
+    """What a configuration becomes that was read before. Raises `ServiceError`."""
+    return translate(node_of(config, Place("config", 0)), Notes(), {}, ())
 
 
-def _model(name: str, entry: dict[str, Any], result: Imported) -> dict[str, Any]:
-    given: dict[str, Any] = entry["litellm_params"]
-    provider, _, model_name = str(given["model"]).partition("/")
-    if not model_name:
-        provider, model_name = "openai", provider
-    model: dict[str, Any] = {"name": name, "provider": provider, "model_name": model_name}
-    _endpoint(model, given, result)
-    if "api_key" in given:
-        model["authentication"] = _authentication(name, str(given["api_key"]), result)
-    parameters = {key: given[key] for key in _PARAMETERS if key in given}
-    if isinstance(parameters.get("stop"), str):
-        parameters["stop"] = [parameters["stop"]]
-    if parameters:
-        model["parameters"] = parameters
-    limits = {"requests_per_minute": given.get("rpm", 0), "tokens_per_minute": given.get("tpm", 0)}
-    if any(limits.values()):
-        model["rate_limits"] = limits
-    costs = {**(entry.get("model_info") or {}), **given}
-    if "input_cost_per_token" in costs:
-        model["cost"] = {
-            "input_token_cost": costs["input_cost_per_token"],
-            "output_token_cost": costs.get("output_cost_per_token", 0),
-        }
-    for key in sorted(given.keys() - _KNOWN):
-        result.notes.append(f"{name}: litellm_params.{key} has no counterpart and was left out")
-    return model
+def exit_code(imported: Imported) -> int:
+    """0: all of it has a counterpart; 4: settings have none; 5: models, or steps of chains, were left out."""
+    if imported.has(Effect.LEFT_OUT):
+        return LEFT_OUT
+    return LOST if imported.has(Effect.LOST) else 0
 
 
-def _endpoint(model: dict[str, Any], given: dict[str, Any], result: Imported) -> None:
-    base = str(given.get("api_base") or given.get("base_url") or "")
-    if base.startswith("os.environ/"):
-        name = model["name"]
-        result.notes.append(f"{name}: api_base comes from the environment; set endpoints.primary yourself")
-    elif base:
-        model["endpoints"] = {"primary": base}
+def apply_all(client: ServiceClient, imported: Imported, console: Console) -> None:
+    """Write all definitions. Where one is refused, those that came new before it go again.
+
+    Raises `ServiceError` that says what is left."""
+    created: list[tuple[KindInfo, str]] = []
+    changed: list[str] = []
+    for kind, definition in _definitions(imported):
+        label = f"{kind.name}/{definition['name']}"
+        try:
+            outcome = apply_definition(client, kind, definition)
+        except ServiceError as error:
+            raise ServiceError(
+                f"{label} refused: {error.message}. {_undone(client, created, changed)}", error.status
+            ) from None
+        console.print(Text(f"{label} {outcome}"))
+        if outcome == "created":
+            created.append((kind, definition["name"]))
+        elif outcome == "configured":
+            changed.append(label)
 
 
-def _authentication(name: str, key: str, result: Imported) -> dict[str, Any]:
-    """A key in the file becomes a reference; the key itself is never copied."""
-    variable = key.removeprefix("os.environ/")
-    secret = re.sub(r"[^a-z0-9]+", "-", variable.lower()).strip("-") if variable != key else f"{name}-key"
-    secret = re.sub(r"[^a-z0-9.-]+", "-", secret.lower()).strip("-.")
-    target = f"VOYAGER_SECRET_{re.sub(r'[^A-Za-z0-9]', '_', secret).upper()}__API_KEY"
-    source = f"the value of {variable}" if variable != key else "the key that stands in the file"
-    note = f"{name}: set {target} (or mount {secret}/api_key) to {source}"
-    if note not in result.notes:
-        result.notes.append(note)
-    return {"type": "bearer_token", "secret_ref": {"name": secret, "key": "api_key"}}
+def _undone(client: ServiceClient, created: Sequence[tuple[KindInfo, str]], changed: Sequence[str]) -> str:
+    left = list(changed)
+    for kind, name in reversed(created):
+        try:
+            client.request("DELETE", f"/api/v1/{kind.plural}/{name}")
+        except ServiceError:
+            left.append(f"{kind.name}/{name}")
+    if not left:
+        return "Nothing was imported"
+    return f"Imported before it, and still there: {', '.join(left)}"
 
 
-def _route(name: str, models: list[str], group: list[dict[str, Any]], policy: str) -> dict[str, Any]:
-    targets = [
-        {"model": model, "weight": entry["litellm_params"].get("weight", 1)}
-        for model, entry in zip(models, group, strict=True)
-    ]
-    return {"name": name, "policy": policy, "targets": targets}
+def write_all(directory: Path, imported: Imported) -> Sequence[Path]:
+    """Write a manifest for each definition, for `apply` and for Git; files of others are left alone.
+
+    Raises `ServiceError`."""
+    texts = {
+        directory / kind.plural / f"{definition['name']}.yaml": yaml.safe_dump(
+            to_manifest(kind, definition), sort_keys=False, allow_unicode=True
+        )
+        for kind, definition in _definitions(imported)
+    }
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    except OSError as error:
+        raise ServiceError(f"{directory}: {error.strerror or type(error).__name__}") from None
+    return list(texts)
 
 
-def _chain(result: Imported, source: str, wanted: list[str], key: str) -> None:
-    """Fallbacks name groups; a route's fallbacks are models, so a group stands for all of its models."""
-    routes = {route["name"]: route for route in result.routes}
-    route = routes.get(_slug(source, result))
-    if route is None:
-        result.notes.append(f"{key} of {source!r}: there is no such model; left out")
-        return
-    models = {model["name"] for model in result.models}
-    for name in wanted:
-        plain = _slug(name, result)
-        if plain in routes:
-            route.setdefault(key, []).extend(target["model"] for target in routes[plain]["targets"])
-        elif plain in models:
-            route.setdefault(key, []).append(plain)
-        else:
-            result.notes.append(f"{key} of {source!r}: {name!r} is not defined; left out")
+def report(imported: Imported, console: Console) -> None:
+    """Say what each line became, then what is to be known and done."""
+    console.print(_table(imported.mapped))
+    for note in imported.notes:
+        console.print(Text(f"note: {note}"), soft_wrap=True)
 
 
-def _fallbacks(settings: dict[str, Any], key: str) -> dict[str, list[str]]:
-    merged: dict[str, list[str]] = {}
-    for step in settings.get(key) or ():
-        for name, wanted in step.items():
-            merged.setdefault(name, []).extend(wanted)
-    return merged
+def _table(rows: Iterable[Mapped]) -> Table:
+    table = Table("LINE", "LITELLM", "HERE", box=None)
+    for row in rows:
+        # As text: a name may look like markup, or hold what steers a terminal.
+        table.add_row(
+            str(row.place), *(Text(_printable(cell), overflow="fold") for cell in (row.given, row.became))
+        )
+    return table
 
 
-def _policy(settings: dict[str, Any], result: Imported) -> str:
-    strategy = settings.get("routing_strategy", "simple-shuffle")
-    if strategy not in _STRATEGIES:
-        result.notes.append(f"routing_strategy {strategy!r} has no counterpart; weighted is used")
-    return _STRATEGIES.get(strategy, "weighted")
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "�" for character in text)
 
 
-def _slug(name: str, result: Imported) -> str:
-    """A name that paths can hold: slashes and other marks become dashes."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "model"
-    if plain != name:
-        note = f"{name!r} is called {plain!r} here"
-        if note not in result.notes:
-            result.notes.append(note)
-    return plain
+def _definitions(imported: Imported) -> Iterator[tuple[KindInfo, dict[str, Any]]]:
+    """Models first: routes refer to them."""
+    for model in imported.models:
+        yield KINDS["model"], model
+    for route in imported.routes:
+        yield KINDS["route"], route
