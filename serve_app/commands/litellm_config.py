@@ -8,6 +8,7 @@ stands in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from serve_app.commands.litellm.translate import Imported, Mapped, translate
 
 # Exit codes besides those of every command.
 LOST, LEFT_OUT = 4, 5
+# What it means that a name is taken, and not by a definition of its kind.
+_TAKEN = "its name is that of another kind of definition: delete that one, then import again"
 
 
 def import_file(path: Path, variables: Mapping[str, str], models: Iterable[str]) -> Imported:
@@ -60,8 +63,9 @@ def apply_all(client: ServiceClient, imported: Imported, console: Console) -> No
         try:
             outcome = apply_definition(client, kind, definition)
         except ServiceError as error:
+            why = _TAKEN if error.status == HTTPStatus.NOT_FOUND else error.message
             raise ServiceError(
-                f"{label} refused: {error.message}. {_undone(client, created, changed)}", error.status
+                f"{label} refused: {why}. {_undone(client, created, changed)}", error.status
             ) from None
         console.print(Text(f"{label} {outcome}"))
         if outcome == "created":

@@ -71,6 +71,7 @@ def _model(entry: Entry, name: str, context: Context) -> dict[str, Any]:
     target = target_of(entry.model, custom, base)
     if target.remark:
         notes.differs(entry.place, shown(entry.name), target.remark)
+    declared = base
     base = base or target.address or _default_address(target, variables)
     target, base = _of_deployment(target, base)
     _refuse_other_modes(entry, target)
@@ -81,7 +82,7 @@ def _model(entry: Entry, name: str, context: Context) -> dict[str, Any]:
         "cost": cost(entry, target.provider, target.model_name, variables, notes),
         "rate_limits": _limits(entry, context),
         "endpoints": {"primary": base} if base else None,
-        "authentication": _authentication(entry, name, target, base, context),
+        "authentication": _authentication(entry, name, target, declared, context),
         "context_length": context_length(entry, target.provider, target.model_name, variables, notes),
     }
     definition |= {field: value for field, value in found.items() if value}
@@ -193,20 +194,25 @@ def _settings(entry: Entry, target: Target, context: Context) -> dict[str, str]:
     return found
 
 
-def _authentication(entry: Entry, name: str, target: Target, base: str, context: Context) -> dict[str, Any]:
+def _authentication(
+    entry: Entry, name: str, target: Target, declared: str, context: Context
+) -> dict[str, Any]:
+    """``declared``: the address that the entry itself says."""
     key: Node | None = next((entry.params[key] for key in _KEYS if key in entry.params), None)
     if key is not None and not PROVIDERS[target.provider].key_argument:
         context.notes.lost(key.place, f"the key of {shown(entry.name)}", "the service's own identity is used")
     return context.secrets.authentication(
-        name, target.provider, key, entry.place, elsewhere=_is_elsewhere(target.provider, base)
+        name, target.provider, key, entry.place, elsewhere=_is_elsewhere(target.provider, declared)
     )
 
 
-def _is_elsewhere(name: str, base: str) -> bool:
+def _is_elsewhere(name: str, declared: str) -> bool:
     """Whether a model is at a server of somebody's own, which may ask for no key."""
     of = PROVIDERS[name]
-    hosted = of.lane is Lane.FULL or name in _BY_ACCOUNT
-    return bool(base) and not hosted and urlsplit(base).hostname != urlsplit(of.address).hostname
+    if of.lane is Lane.FULL or name in _BY_ACCOUNT:
+        return False
+    moved = bool(declared) and urlsplit(declared).hostname != urlsplit(of.address).hostname
+    return moved or of.needs_endpoint
 
 
 def _limits(entry: Entry, context: Context) -> dict[str, int]:
