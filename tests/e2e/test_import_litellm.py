@@ -35,7 +35,7 @@ ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?")
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    secrets = {f"secret_{name.replace('-', '_')}__api_key": key for name, key in KEYS.items()}
+    secrets: dict[str, Any] = {f"secret_{name.replace('-', '_')}__api_key": key for name, key in KEYS.items()}
     running = RunningService(tmp_path_factory.mktemp("import"), **secrets)
     yield running
     running.stop()
