@@ -326,3 +326,9 @@ def test_regions_and_projects_are_settings_of_the_call() -> None:
     assert made["parameters"]["extra"] == {"vertex_project": "p", "vertex_location": "l"}
     result = of({"litellm_params": {"model": "vertex_ai/gemini-2.5-pro", "vertex_project": "os.environ/P"}})
     assert result.models == []
+
+
+def test_a_region_that_is_not_said_is_that_of_litellms_variable() -> None:
+    params = {"model": "bedrock/amazon.nova-pro-v1:0"}
+    result = of({"litellm_params": params}, environment_variables={"AWS_REGION": "eu-central-1"})
+    assert result.models[0]["parameters"]["extra"] == {"aws_region_name": "eu-central-1"}

@@ -25,14 +25,23 @@ from voyager_llm.errors import InvalidArgument
 # What the service offers; LiteLLM's word for chats over another API of the provider's is "responses".
 _MODES = ("chat", "completion", "embedding", "responses")
 _ADDRESSES = ("api_base", "base_url", "aws_bedrock_runtime_endpoint")
-# Settings of the call itself, and LiteLLM's other names of them.
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A setting of the call itself: its names in LiteLLM, and the variables that stand for it there."""
+
+    names: tuple[str, ...]
+    variables: tuple[str, ...]
+
+
 _SETTINGS = {
-    "api_version": ("api_version",),
-    "aws_region_name": ("aws_region_name",),
-    "vertex_project": ("vertex_project", "vertex_ai_project"),
-    "vertex_location": ("vertex_location", "vertex_ai_location"),
-    "project_id": ("project_id",),
-    "space_id": ("space_id",),
+    "api_version": _Setting(("api_version",), ("AZURE_API_VERSION",)),
+    "aws_region_name": _Setting(("aws_region_name",), ("AWS_REGION_NAME", "AWS_REGION")),
+    "vertex_project": _Setting(("vertex_project", "vertex_ai_project"), ("VERTEXAI_PROJECT",)),
+    "vertex_location": _Setting(("vertex_location", "vertex_ai_location"), ("VERTEXAI_LOCATION",)),
+    "project_id": _Setting(("project_id",), ("WATSONX_PROJECT_ID",)),
+    "space_id": _Setting(("space_id",), ("WATSONX_DEPLOYMENT_SPACE_ID",)),
 }
 _KEYS = ("api_key", "vertex_credentials", "vertex_ai_credentials")
 # Hosted, at an address that holds the account.
@@ -177,8 +186,8 @@ def _parameters(entry: Entry, target: Target, version: str, context: Context) ->
 def _settings(entry: Entry, target: Target, context: Context) -> dict[str, str]:
     taken = PROVIDERS[target.provider].settings
     found: dict[str, str] = {}
-    for setting, names in _SETTINGS.items():
-        given = [(name, entry.params[name]) for name in names if name in entry.params]
+    for setting, of in _SETTINGS.items():
+        given = [(name, entry.params[name]) for name in of.names if name in entry.params]
         for name, node in given:
             if setting in taken:
                 found[setting] = context.variables.text(node)
@@ -188,9 +197,9 @@ def _settings(entry: Entry, target: Target, context: Context) -> dict[str, str]:
                     f"litellm_params.{name} of {shown(entry.name)}",
                     f"the address of provider {target.provider} has none",
                 )
-        variable = setting.upper() if setting.startswith(("aws", "vertex")) else f"AZURE_{setting.upper()}"
-        if not given and setting in taken and (value := context.variables.find(variable)):
-            found[setting] = value
+        variables = [value for name in of.variables if (value := context.variables.find(name))]
+        if not given and setting in taken and variables:
+            found[setting] = variables[0]
     return found
 
 
