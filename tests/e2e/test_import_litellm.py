@@ -17,6 +17,9 @@ from serve_app.commands.litellm_config import import_file
 from tests.support.litellm_configs import FOLDER, HAVE_ALIASES
 from tests.support.running import ROOT, RunningService
 
+# The command imports LiteLLM for names without a provider, which takes long on a machine that is busy.
+pytestmark = pytest.mark.timeout(600)
+
 # The secrets that the configurations' models refer to, and the key behind each.
 KEYS = {
     name: f"key-of-{name}"
@@ -61,7 +64,7 @@ def command(service: RunningService, *arguments: str) -> subprocess.CompletedPro
         env={**os.environ, "VOYAGER_URL": service.url, "COLUMNS": "160"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
