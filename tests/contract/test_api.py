@@ -60,7 +60,7 @@ async def test_the_specifications_examples(local: LocalService, provider: FakePr
     answer = await local.http.post("/api/v1/models/gpt-4-production/completions", json=COMPLETION)
     assert answer.status_code == 200
     body = answer.json()
-    assert set(body) == {"completion", "metadata", "usage"}
+    assert set(body) == {"completion", "metadata", "usage", "tool_calls"}
     assert body["metadata"]["model_used"] == "gpt-4"
     assert isinstance(body["metadata"]["completion_time_ms"], int)
     assert body["metadata"]["trace_id"]

@@ -45,8 +45,8 @@ class CompletionRpcs:
         response = pb.GenerateCompletionResponse(
             completion=shown(text(message, "content")),
             tool_calls=calls_of(message),
-            reasoning=shown(text(message, "reasoning_content")),
-            refusal=shown(text(message, "refusal")),
+            reasoning=shown(text(message, "reasoning_content")) or None,
+            refusal=shown(text(message, "refusal")) or None,
             metadata=_metadata(ctx, completion.account, text(choice, "finish_reason")),
             usage=_usage(completion.account),
         )

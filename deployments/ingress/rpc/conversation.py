@@ -162,8 +162,8 @@ class Deltas:
         """None where it says nothing."""
         response = pb.StreamCompletionResponse(
             delta=self._whole("content", text(delta, "content")),
-            reasoning=self._whole("reasoning", text(delta, "reasoning_content")),
-            refusal=self._whole("refusal", text(delta, "refusal")),
+            reasoning=self._whole("reasoning", text(delta, "reasoning_content")) or None,
+            refusal=self._whole("refusal", text(delta, "refusal")) or None,
             tool_calls=self._calls(objects(delta, "tool_calls")),
         )
         return response if response.ByteSize() else None
