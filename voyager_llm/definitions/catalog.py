@@ -41,6 +41,11 @@ DEFINITIONS: dict[Kind, type[Frozen]] = {
 # Kinds that a cluster has resources for; the others are written through the API alone.
 PUBLISHED_KINDS = frozenset({Kind.MODEL, Kind.PROMPT, Kind.EVALUATION})
 
+# Where an evaluation names a definition of another kind.
+_REFERENCES_OF_EVALUATIONS = {Kind.MODEL: "model_ref", Kind.ROUTE: "model_ref", Kind.PROMPT: "prompt_ref"}
+
+_PAGE = 1000
+
 # Deltas kept for replicas that missed some; older ones fetch the whole.
 _KEPT_DELTAS = 256
 
@@ -127,10 +132,10 @@ class Catalog:
         return record
 
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
-        """Raises `NotFound`, `VersionConflict`, and `FailedPrecondition` while a route needs it."""
+        """Raises `NotFound`, `VersionConflict`, and `FailedPrecondition` while a route or an evaluation
+        needs it."""
         async with self._writing:
-            if kind is Kind.MODEL:
-                self._refuse_while_needed(name)
+            await self._refuse_while_needed(kind, name)
             await self._store.delete(kind, name, etag)
             await self._advance(Change(kind, name, "", None))
 
@@ -254,10 +259,19 @@ class Catalog:
         except NotFound as error:
             raise FailedPrecondition(error.message, "prompt_ref") from None
 
-    def _refuse_while_needed(self, model: str) -> None:
-        needing = [route.name for route in self.config.routes.values() if model in route.references()]
-        if needing:
-            raise FailedPrecondition(f"route {min(needing)} uses this model", "name")
+    async def _refuse_while_needed(self, kind: Kind, name: str) -> None:
+        """Raises `FailedPrecondition` that names a definition which refers to this one."""
+        if kind is Kind.MODEL:
+            routes = [route.name for route in self.config.routes.values() if name in route.references()]
+            if routes:
+                raise FailedPrecondition(f"route {min(routes)} uses this model", "name")
+        field = _REFERENCES_OF_EVALUATIONS.get(kind)
+        last = ""
+        while field and (page := await self._store.page(Kind.EVALUATION, last, _PAGE)):
+            last = page[-1].name
+            for record in page:
+                if (record.document.get(field) or {}).get("name") == name:
+                    raise FailedPrecondition(f"evaluation {record.name} uses this {kind}", "name")
 
     async def _latest_version(self, name: str) -> str:
         newest = await self._store.history(Kind.PROMPT, name, 0, 1)
