@@ -88,7 +88,7 @@ class Replica:
         self.prober = Prober(self.snapshots, self.endpoints, ports.caller, settings.probe_interval_s, clock)
         self.statuses = StatusBoard(self.snapshots, self.endpoints, secrets)
         self.handlers = handlers_of(ports.definitions, self.pipeline, ports.scorer, self.statuses)
-        self.openai = OpenAIApi(self.pipeline, self.snapshots, limits)
+        self.openai = OpenAIApi(self.pipeline, self.snapshots, limits, settings.keep_alive_s)
         self.rest = Transcoder(self.handlers)
         self.meter.ongoing.set_function(lambda: self.admission.ongoing)
 

@@ -22,6 +22,7 @@ from serve_app.haproxy_refusals import (
     TOO_MANY_REQUESTS,
     UPGRADE,
 )
+from voyager_llm.domain.request import BEARER, PLAIN_KEYS
 from voyager_llm.settings import Settings, settings
 
 _GRACE_SECONDS = 1.0
@@ -115,10 +116,11 @@ def _defaults(section: str, limits: Settings) -> str:
 
 def _http(section: str, limits: Settings, connections: ConnectionLimits) -> str:
     most = connections.http
-    # Without a key nothing of a body is waited for: the service refuses from the head alone.
-    keyed = "if { req.hdr(authorization) -m found }" if limits.api_key else ""
+    keyed = "if keyed" if limits.api_key else ""
     rules = (
-        f"    http-request track-sc1 {_CLIENT} table calls\n"
+        _KEYED
+        + _cors(limits.cors_origins)
+        + f"    http-request track-sc1 {_CLIENT} table calls\n"
         + TOO_MANY_REQUESTS.rules(f"{{ sc1_conn_cur gt {connections.calls_per_client} }}")
         + TOO_LARGE.rules(f"{{ req.body_size gt {limits.max_body_bytes} }}", limits.max_body_bytes)
         # HAProxy takes a length of 2^64 for none.
@@ -137,15 +139,33 @@ def _http(section: str, limits: Settings, connections: ConnectionLimits) -> str:
 def _grpc(section: str, limits: Settings, connections: ConnectionLimits) -> str:
     # It asks for a log line for each call again, which a stranger could fill the disk with.
     section = _edit(section, r"\n +log global(?=\n)", "")
-    keyed = "{ req.hdr(authorization) -m found } " if limits.api_key else ""
+    keyed = "keyed " if limits.api_key else ""
     rules = (
-        f"    http-request track-sc1 {_CLIENT} table calls\n"
+        f"{_KEYED}    http-request track-sc1 {_CLIENT} table calls\n"
         f"    http-request return {TOO_MANY_CALLS} if {{ sc1_conn_cur gt {connections.calls_per_client} }}\n"
         # Reflection is a conversation: its body ends when the client has asked all it wants to.
         f"    http-request wait-for-body time {_ms(limits.head_timeout_s)} "
         f"if {keyed}!{{ path_beg /grpc.reflection. }}\n"
     )
     return _frontend(section, limits, connections.grpc, "grpc_connections", rules)
+
+
+def _cors(origins: tuple[str, ...]) -> str:
+    """What `deployments/ingress/cors.py` says, for answers that are HAProxy's own: else a page would not
+    learn that it is to come again later."""
+    if not origins:
+        return ""
+    first = "    http-request set-var(txn.origin) req.hdr(origin)\n"
+    if "*" in origins:
+        told, condition = "*", ""
+    else:
+        told, condition = "%[var(txn.origin)]", f"{{ var(txn.origin) -m str {' '.join(origins)} }} "
+    unless = "!{ res.hdr(access-control-allow-origin) -m found }"
+    return (
+        f"{first}    http-after-response add-header access-control-expose-headers retry-after "
+        f"if {condition}{unless}\n"
+        f"    http-after-response set-header access-control-allow-origin {told} if {condition}{unless}\n"
+    )
 
 
 def _frontend(section: str, limits: Settings, connections: FrontEnd, table: str, rules: str) -> str:
@@ -166,6 +186,9 @@ def _steps(connections: FrontEnd) -> list[tuple[int, int]]:
     quarters = 1 if share >= most else 4
     return [(most * quarter // 4, max(_FEW, share // 8**quarter)) for quarter in range(quarters)]
 
+
+# Without a key nothing of a body is waited for: the service refuses from the head alone.
+_KEYED = "".join(f"    acl keyed req.hdr({name}) -m found\n" for name in (BEARER, *PLAIN_KEYS))
 
 # Serve is told not to watch for disconnects: that costs two tasks a request, and our ingress watches where a
 # request takes long. It reads these headers as UTF-8 and fails where they are none, before our ingress sees

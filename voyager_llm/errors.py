@@ -13,6 +13,7 @@ The tree::
     │   └── UpstreamRejected       the provider says that the request is wrong
     ├── Unauthenticated            no valid API key
     ├── NotFound                   no such model, prompt, route, version or path
+    │   └── MethodNotAllowed       the path has no such method; `allowed` are those that it has
     ├── AlreadyExists              the name is taken
     ├── VersionConflict            other content under an immutable version, or a stale etag
     ├── FailedPrecondition         e.g. deleting a model that a route still uses
@@ -130,6 +131,17 @@ class NotFound(VoyagerError):
     code = "not_found"
 
 
+class MethodNotAllowed(NotFound):
+    """``allowed``: the methods that there are, as the header ``allow`` has them."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, field: str = "", retry_after_s: float = 0.0, allowed: str = "") -> None:
+        super().__init__(message, field, retry_after_s)
+        self.args = (message, field, retry_after_s, allowed)
+        self.allowed = allowed
+
+
 class AlreadyExists(VoyagerError):
     code = "already_exists"
 
@@ -237,6 +249,7 @@ RENDERINGS: dict[str, Rendering] = {
     "upstream_rejected": _BAD_REQUEST,
     "unauthenticated": Rendering(401, "UNAUTHENTICATED", "authentication_error"),
     "not_found": Rendering(404, "NOT_FOUND", "invalid_request_error"),
+    "method_not_allowed": Rendering(405, "UNIMPLEMENTED", "invalid_request_error"),
     "already_exists": Rendering(409, "ALREADY_EXISTS", "invalid_request_error"),
     "version_conflict": _CONFLICT,
     "failed_precondition": Rendering(409, "FAILED_PRECONDITION", "invalid_request_error"),

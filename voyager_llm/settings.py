@@ -6,15 +6,16 @@ Every setting is an environment variable ``VOYAGER_<NAME>``; the command line se
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from voyager_llm.domain.model import SecretRef
 
@@ -41,6 +42,9 @@ def _identity() -> str:
     """Unique among controllers: the pod's name in a cluster, and the process."""
     return f"{os.environ.get('HOSTNAME', 'controller')}-{os.getpid()}"
 
+
+# As browsers write one: small letters, no path, a port only where it is not the scheme's own.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 # A message of gRPC, with what stands around it, has to stay under 2 GiB.
 _LARGEST_BYTES = 1024 * 1024 * 1024
@@ -105,7 +109,23 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, le=16)
     retry_budget_share: float = Field(0.2, ge=0, le=1, description="Repeats at an endpoint, per call of it.")
     max_body_bytes: int = Field(
-        8 * 1024 * 1024, ge=1024, le=_LARGEST_BYTES, description="Of a request, HTTP or gRPC."
+        50 * 1024 * 1024,
+        ge=1024,
+        le=_LARGEST_BYTES,
+        description="Of a request for a completion over HTTP, which may hold files; of others 8 MiB at most.",
+    )
+    body_budget_bytes: int = Field(
+        512 * 1024 * 1024,
+        ge=1024,
+        le=_LARGEST_BYTES * 1024,
+        description="Of all bodies together that one router replica reads or holds; those over 1 MiB have "
+        "three quarters of it.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may call, separated by commas; *: all; none: no page may."
+    )
+    keep_alive_s: float = Field(
+        15.0, ge=0, le=3600, description="Silence in a stream after which a comment is sent; 0: none ever is."
     )
     max_answer_bytes: int = Field(32 * 1024 * 1024, ge=1024, le=_LARGEST_BYTES)
     max_connections: int = Field(
@@ -164,6 +184,30 @@ class Settings(BaseSettings):
                     f"VOYAGER_{name}={host} is reachable by others: set VOYAGER_API_KEY to a reference "
                     '({"name": …, "key": …}) to the key that clients must present'
                 )
+        return self
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, given: object) -> object:
+        return tuple(filter(None, re.split(r"[\s,]+", given))) if isinstance(given, str) else given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in given:
+            if origin != "*" and _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"{origin!r} is no origin: write https://HOST, as browsers do, or *")
+        if "*" in given and len(given) > 1:
+            raise ValueError("* stands for every origin: write it alone, or leave it out")
+        return given
+
+    @model_validator(mode="after")
+    def _largest_body_fits(self) -> Settings:
+        if self.max_body_bytes > self.body_budget_bytes * 3 // 4:
+            raise ValueError(
+                "VOYAGER_MAX_BODY_BYTES is more than three quarters of VOYAGER_BODY_BUDGET_BYTES: "
+                "such a body would never be read"
+            )
         return self
 
     @model_validator(mode="after")

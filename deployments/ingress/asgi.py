@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+from deployments.ingress.bodies import LARGE_BYTES, BodyLimits, Hold
 from voyager_llm.errors import Cancelled, InvalidArgument, RequestTimeout, RequestTooLarge
 
 Scope = MutableMapping[str, Any]
@@ -51,18 +52,14 @@ class HttpRequest:
         return header(self.headers, name)
 
 
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
-    """Of a request's body: size, seconds in all, seconds without a byte of it."""
-
-    max_bytes: int
-    total_s: float
-    pause_s: float
-
-
 def header(headers: Mapping[bytes, bytes], name: bytes) -> str:
     """A header's value, or an empty string."""
     return headers.get(name, b"").decode("latin-1")
+
+
+def raw_path(scope: Scope) -> bytes:
+    """The path as the client wrote it. A server need not hand it on."""
+    return scope.get("raw_path") or quote(scope["path"]).encode()
 
 
 def has_body(headers: Mapping[bytes, bytes]) -> bool:
@@ -71,23 +68,30 @@ def has_body(headers: Mapping[bytes, bytes]) -> bool:
 
 
 async def read_request(
-    scope: Scope, headers: dict[bytes, bytes], receive: Receive, limits: BodyLimits
+    scope: Scope, headers: dict[bytes, bytes], receive: Receive, limits: BodyLimits, hold: Hold
 ) -> HttpRequest:
     """Raises `RequestTooLarge` for a body over the limit before reading all of it, `RequestTimeout` for one
-    that does not come in time, `Cancelled` when the client leaves before its end."""
+    that does not come in time, `Overloaded` where there is no room for it, `Cancelled` when the client leaves
+    before its end. ``hold`` has what was read."""
     declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and (len(declared) > 18 or int(declared) > limits.max_bytes):
-        raise _too_large(limits)
-    body = await _read_body(receive, limits)
+    if declared.isdigit():
+        if len(declared) > 18 or int(declared) > limits.max_bytes:
+            raise _too_large(limits)
+        await hold.grow(int(declared))
+    body = await _read_body(receive, limits, hold, undeclared=b"transfer-encoding" in headers)
+    hold.is_read = True
     query = scope["query_string"].decode("latin-1")
     return HttpRequest(scope["method"], scope["path"], query, headers, body)
 
 
-async def _read_body(receive: Receive, limits: BodyLimits) -> bytes:
+async def _read_body(receive: Receive, limits: BodyLimits, hold: Hold, *, undeclared: bool) -> bytes:
     """Most bodies are one piece. It needs no clock: HAProxy waits for it (`serve_app/haproxy_config.py`)."""
     message = await receive()
     if not message.get("more_body"):
-        return _piece(message, 0, limits)
+        body = _piece(message, 0, limits)
+        if undeclared:
+            await hold.grow(len(body))
+        return body
     loop = asyncio.get_running_loop()
     end = loop.time() + limits.total_s
     pieces = [_piece(message, 0, limits)]
@@ -96,6 +100,8 @@ async def _read_body(receive: Receive, limits: BodyLimits) -> bytes:
         async with asyncio.timeout(limits.pause_s) as clock:
             while message.get("more_body"):
                 clock.reschedule(min(end, loop.time() + limits.pause_s))
+                if undeclared:
+                    await hold.grow(_room(size, limits))
                 message = await receive()
                 pieces.append(_piece(message, size, limits))
                 size += len(pieces[-1])
@@ -103,7 +109,14 @@ async def _read_body(receive: Receive, limits: BodyLimits) -> bytes:
         raise RequestTimeout(
             f"the body did not come within {limits.total_s:g} s, or there was a pause of {limits.pause_s:g} s"
         ) from None
+    if undeclared:
+        hold.shrink(size)
     return b"".join(pieces)
+
+
+def _room(size: int, limits: BodyLimits) -> int:
+    """For a body that does not say how long it gets: little while it is small, then for the largest."""
+    return min(LARGE_BYTES, limits.max_bytes) if size < LARGE_BYTES // 2 else limits.max_bytes
 
 
 def _piece(message: MutableMapping[str, Any], before: int, limits: BodyLimits) -> bytes:
@@ -127,6 +140,21 @@ async def respond(
     lines = [kind, (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})
+
+
+async def respond_empty(send: Send, headers: Iterable[Header]) -> None:
+    """Send an answer without a body."""
+    await send({"type": "http.response.start", "status": 204, "headers": [*headers]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def without_body(send: Send) -> Send:
+    """``send`` that leaves the body out: of an answer to HEAD, which is otherwise as that to GET."""
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        await send({**message, "body": b""} if "body" in message else message)
+
+    return sending
 
 
 async def start_events(send: Send, headers: Iterable[Header] = ()) -> None:

@@ -1,7 +1,8 @@
 """The HTTP ingress: one ASGI application over the pipeline and the service.
 
-Reading order: `HttpIngress.__call__` → `_answer` → the codec of the path. Who calls is known from the
-headers before the body is read: strangers cannot make us wait for one. Used by `model_router.py`.
+Reading order: `HttpIngress.__call__` → `_serve` → `_answer` → the codec of the path, which `paths.py` finds.
+Who calls is known from the headers before the body is read: strangers cannot make us wait for one. Used by
+`model_router.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from urllib.parse import parse_qsl
 
 from deployments.ingress.asgi import (
     JSON,
-    BodyLimits,
     DisconnectWatch,
     Header,
     HttpRequest,
@@ -22,28 +22,31 @@ from deployments.ingress.asgi import (
     Send,
     has_body,
     header,
+    raw_path,
     read_request,
     respond,
+    respond_empty,
+    without_body,
 )
-from deployments.ingress.context import context_of, trace_of
+from deployments.ingress.bodies import BodyBudget, BodyLimits, Hold
+from deployments.ingress.context import Headers, context_of, trace_of
+from deployments.ingress.cors import Cors
 from deployments.ingress.docs import docs_page
 from deployments.ingress.failing import fail
 from deployments.ingress.identity import Authenticator
-from deployments.ingress.openai.api import OPERATIONS, OpenAIApi
+from deployments.ingress.openai.api import OpenAIApi
+from deployments.ingress.paths import Page, Place, allow, find
 from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.status import openai_body, rest_body, trace_headers
+from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.request import RequestContext, Trace
-from voyager_llm.errors import (
-    InvalidArgument,
-    NotFound,
-    RequestTimeout,
-    RequestTooLarge,
-    Unauthenticated,
-)
+from voyager_llm.errors import InvalidArgument, NotFound
 from voyager_llm.settings import Settings
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _HTML = (b"content-type", b"text/html; charset=utf-8")
+_REST = "/api/"
+_CLOSE: tuple[Header, ...] = ((b"connection", b"close"),)
 
 
 class HttpIngress:
@@ -67,7 +70,10 @@ class HttpIngress:
         self._is_ready = is_ready
         self._metrics = metrics
         self._reports = reports
-        self._limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s, settings.client_timeout_s)
+        self._limits = BodyLimits.of(settings, files=False)
+        self._limits_of_files = BodyLimits.of(settings, files=True)
+        self._bodies = BodyBudget(settings.body_budget_bytes)
+        self._cors = Cors(settings.cors_origins)
         self._openapi = files("voyager_llm.v1").joinpath("openapi.json").read_bytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,64 +85,116 @@ class HttpIngress:
         def said(name: str) -> str:
             return header(lines, name.encode())
 
+        if not self._cors.is_off:
+            send = self._cors.adding(send, said("origin"))
+        if scope["method"] == "HEAD":
+            scope, send = {**scope, "method": "GET"}, without_body(send)
         trace = trace_of(said)
+        hold = self._bodies.hold()
         try:
-            if scope["path"] in _OPEN:
-                await self._open(scope["path"], trace, send)
-                return
-            principal = await self._authenticator.identify(said("authorization"), said("x-voyager-user"))
-            arrived = time.monotonic()
-            request = await read_request(scope, lines, receive, self._limits)
-            ctx = context_of(said, principal, trace, arrived)
-            await self._watched(request, ctx, receive, send)
+            place = find(scope["path"], raw_path(scope))
+            if scope["method"] == "OPTIONS":
+                headers = self._options(scope["path"], place, said)
+                await respond_empty(send, [*trace_headers(trace.id), *headers])
+            elif place is not None and place.is_open:
+                await self._health(scope["method"], place, trace, send)
+            else:
+                await self._serve(scope, lines, place, trace, hold, receive, send)
         except Exception as error:
-            body = rest_body if scope["path"].startswith("/api/") else openai_body
-            unread = isinstance(error, _UNREAD) and has_body(lines)
-            await fail(send, error, trace.id, body, _CLOSE if unread else ())
+            # What is left of a body would be taken for the next request.
+            unread = has_body(lines) and not hold.is_read
+            await fail(send, error, trace.id, _body_of(scope["path"]), _CLOSE if unread else ())
+        finally:
+            hold.give_back()
 
-    async def _watched(self, request: HttpRequest, ctx: RequestContext, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self,
+        scope: Scope,
+        lines: dict[bytes, bytes],
+        place: Place | None,
+        trace: Trace,
+        hold: Hold,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Answer whoever has the key; ``place`` is None where REST's own paths may know."""
+
+        def said(name: str) -> str:
+            return header(lines, name.encode())
+
+        principal = await self._authenticator.identify(said)
+        arrived = time.monotonic()
+        limits = self._limits
+        if place is not None:
+            place.check(scope["method"])
+            if isinstance(place.content, Operation):
+                limits = self._limits_of_files
+        request = await read_request(scope, lines, receive, limits, hold)
+        ctx = context_of(said, principal, trace, arrived)
         watch = DisconnectWatch(receive)
         try:
-            await self._answer(request, ctx, send)
+            await self._answer(request, place, ctx, send)
         finally:
             watch.stop()
 
-    async def _answer(self, request: HttpRequest, ctx: RequestContext, send: Send) -> None:
-        path = request.path
-        operation = OPERATIONS.get(path)
-        if operation is not None and request.method == "POST":
-            await self._openai.complete(request, operation, ctx, send)
-        elif path.startswith("/api/"):
+    async def _answer(
+        self, request: HttpRequest, place: Place | None, ctx: RequestContext, send: Send
+    ) -> None:
+        if place is None:
+            if not request.path.startswith(_REST):
+                raise _nowhere(request.path)
             await self._rest.serve(request, ctx, send)
-        elif request.method == "GET":
-            body, kind = await self._document(path, request.query)
-            await respond(send, 200, body, trace_headers(ctx.trace.id), kind)
+        elif isinstance(place.content, Operation):
+            await self._openai.complete(request, place.content, place.name, ctx, send)
         else:
-            raise NotFound(f"no such path; see /docs ({path[:200]})")
+            body, kind = await self._page(place.content, place.name, request.query)
+            await respond(send, 200, body, trace_headers(ctx.trace.id), kind)
 
-    async def _document(self, path: str, query: str) -> tuple[bytes, Header]:
+    async def _page(self, page: Page, name: str, query: str) -> tuple[bytes, Header]:
         """What there is to read, and of which type."""
-        if path == "/v1/models":
-            return self._openai.list_models(), JSON
-        if path.startswith("/v1/models/"):
-            return self._openai.get_model(path), JSON
-        if path == "/metrics":
-            return await self._metrics(_of_every_replica(query)), _TEXT
-        if path == "/statusz":
-            return await self._reports(), JSON
-        if path == "/openapi.json":
-            return self._openapi, JSON
-        if path in ("/", "/docs"):
-            return docs_page(self._openapi), _HTML
-        raise NotFound(f"no such path; see /docs ({path[:200]})")
+        match page:
+            case Page.MODELS:
+                return self._openai.list_models(), JSON
+            case Page.MODEL:
+                return self._openai.get_model(name), JSON
+            case Page.METRICS:
+                return await self._metrics(_of_every_replica(query)), _TEXT
+            case Page.STATUS:
+                return await self._reports(), JSON
+            case Page.OPENAPI:
+                return self._openapi, JSON
+            case _:
+                return docs_page(self._openapi), _HTML
 
-    async def _open(self, path: str, trace: Trace, send: Send) -> None:
-        """Health, which needs no key: alive, and able to answer."""
+    async def _health(self, method: str, place: Place, trace: Trace, send: Send) -> None:
+        """Which needs no key: alive, and able to answer."""
+        place.check(method)
         named = trace_headers(trace.id)
-        if path == "/healthz" or self._is_ready():
+        if place.content is Page.HEALTH or self._is_ready():
             await respond(send, 200, b"ok\n", named, _TEXT)
         else:
             await respond(send, 503, b"no configuration yet\n", [*named, (b"retry-after", b"1")], _TEXT)
+
+    def _options(self, path: str, place: Place | None, said: Headers) -> list[Header]:
+        """What may be done at a path; needs no key, since browsers ask before they present one."""
+        methods = self._rest.methods(path) if place is None else place.methods
+        if not methods:
+            raise _nowhere(path)
+        allowed = allow(methods)
+        lines: list[Header] = [(b"allow", allowed.encode())]
+        if said("access-control-request-method"):
+            asked = said("access-control-request-headers")
+            lines += self._cors.preflight(said("origin"), allowed, asked)
+        return lines
+
+
+def _body_of(path: str) -> Callable[..., bytes]:
+    """What renders an error there."""
+    return rest_body if path.startswith(_REST) else openai_body
+
+
+def _nowhere(path: str) -> NotFound:
+    return NotFound(f"no such path; see /docs ({path[:200]})")
 
 
 def _of_every_replica(query: str) -> bool:
@@ -145,9 +203,3 @@ def _of_every_replica(query: str) -> bool:
     if asked not in (None, "all"):
         raise InvalidArgument("must be all, or left out for this replica alone", "replicas")
     return asked is not None
-
-
-_OPEN = frozenset({"/healthz", "/readyz"})
-# Errors from before a body's end: what is left of it would be taken for the next request.
-_UNREAD = (Unauthenticated, RequestTooLarge, RequestTimeout)
-_CLOSE: tuple[Header, ...] = ((b"connection", b"close"),)

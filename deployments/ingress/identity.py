@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from deployments.ingress.context import Headers
 from voyager_llm.domain.model import SecretRef
-from voyager_llm.domain.request import Principal
+from voyager_llm.domain.request import BEARER, PLAIN_KEYS, Principal
 from voyager_llm.errors import Unauthenticated, Unavailable, VoyagerError
 from voyager_llm.ports import SecretSource
 from voyager_llm.settings import Settings
 
+# The name that a caller gives itself.
+_USER = "x-voyager-user"
 _MAX_NAME = 253
 # For how long the key before the current one is still accepted.
 OVERLAP_SECONDS = 300.0
@@ -35,11 +38,11 @@ class Authenticator:
         self._former_until = 0.0
         self._looked_at = float("-inf")
 
-    async def identify(self, authorization: str, user: str) -> Principal:
-        """``authorization`` is the header's value, ``user`` the name that the caller gives itself
-        (``x-voyager-user``). Raises `Unauthenticated`."""
-        if self._key is not None and not await self._admits(self._key, authorization):
-            raise Unauthenticated("give the API key as 'Authorization: Bearer …'")
+    async def identify(self, header: Headers) -> Principal:
+        """Who a request's headers say that calls. Raises `Unauthenticated`."""
+        if self._key is not None and not await self._admits(self._key, _keys(header)):
+            raise Unauthenticated("give the API key as 'Authorization: Bearer …', in api-key or in x-api-key")
+        user = header(_USER)
         return Principal(user[:_MAX_NAME] if user.isprintable() and user else "anonymous")
 
     async def check(self) -> None:
@@ -50,10 +53,9 @@ class Authenticator:
     async def identify_call(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
         """As `identify`, of a gRPC call's metadata."""
         found = texts(metadata)
-        return await self.identify(found.get("authorization", ""), found.get("x-voyager-user", ""))
+        return await self.identify(lambda name: found.get(name, ""))
 
-    async def _admits(self, key: SecretRef, authorization: str) -> bool:
-        given = _bearer_token(authorization)
+    async def _admits(self, key: SecretRef, given: Sequence[str]) -> bool:
         try:
             current = await self._secrets.get(key)
         except VoyagerError:
@@ -61,10 +63,10 @@ class Authenticator:
             raise Unavailable(
                 "keys cannot be checked now; the operator finds the reason in the log"
             ) from None
-        if _equal(given, current):
+        if _is_among(given, current):
             return True
         now = self._clock()
-        if now < self._former_until and _equal(given, self._former):
+        if now < self._former_until and _is_among(given, self._former):
             return True
         if now - self._looked_at < _LOOK_AGAIN_SECONDS:
             return False
@@ -73,7 +75,7 @@ class Authenticator:
         if newer is None:
             return False
         self._former, self._former_until = current, now + OVERLAP_SECONDS
-        return _equal(given, newer) or _equal(given, current)
+        return _is_among(given, newer) or _is_among(given, current)
 
 
 def texts(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
@@ -87,6 +89,13 @@ def _bearer_token(authorization: str) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _equal(given: str, expected: str) -> bool:
-    """In constant time, so that an answer's delay tells nothing."""
-    return hmac.compare_digest(given.encode(), expected.encode())
+def _keys(header: Headers) -> list[str]:
+    """The keys that a request presents. SDKs fill in one header and let their user fill in another, so each
+    that is there counts."""
+    presented = [_bearer_token(header(BEARER)), *(header(name).strip() for name in PLAIN_KEYS)]
+    return [key for key in presented if key]
+
+
+def _is_among(given: Sequence[str], expected: str) -> bool:
+    """In constant time for each, so that an answer's delay tells nothing."""
+    return any(hmac.compare_digest(key.encode(), expected.encode()) for key in given)

@@ -20,7 +20,7 @@ import orjson
 from google.protobuf import any_pb2, duration_pb2, json_format
 from google.rpc import error_details_pb2, status_pb2
 
-from voyager_llm.errors import Standing, VoyagerError, rendering
+from voyager_llm.errors import MethodNotAllowed, Standing, VoyagerError, rendering
 
 TRACE_HEADER = "x-voyager-trace-id"
 _TRACE = TRACE_HEADER.encode()
@@ -123,6 +123,11 @@ def limit_headers(limits: Mapping[str, Standing]) -> list[tuple[bytes, bytes]]:
             (f"x-ratelimit-reset-{what}".encode(), f"{standing.reset_s:.3g}s".encode()),
         ]
     return lines
+
+
+def allow_headers(error: VoyagerError) -> list[tuple[bytes, bytes]]:
+    """``Allow``, where a path has other methods than the one that was used."""
+    return [(b"allow", error.allowed.encode())] if isinstance(error, MethodNotAllowed) else []
 
 
 def _retry_s(error: VoyagerError) -> float:

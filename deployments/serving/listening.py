@@ -19,6 +19,7 @@ from ray.serve._private import grpc_util, replica
 from ray.serve._private.grpc_util import gRPCGenericServer
 from starlette.middleware import Middleware
 
+from deployments.ingress.bodies import BodyLimits
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.rpc.calls import heeding, refuse
 from deployments.secrets.places import secrets_of
@@ -32,8 +33,8 @@ _OPEN = ("/grpc.health.v1.Health/", "/ray.serve.RayServeAPIService/")
 
 def for_serve() -> list[Any]:
     """The port of gRPC clients is on `Settings.replica_host`, wants the key before it reads a message,
-    reads none over `Settings.max_body_bytes` and heeds deadlines (`ingress/rpc/calls.py`). Returns the HTTP
-    middlewares that Serve asks for."""
+    reads none over the limit of bodies without files and heeds deadlines (`ingress/rpc/calls.py`). Returns
+    the HTTP middlewares that Serve asks for."""
     config = settings()
     listen_on(config.replica_host)
     _Guarded.host = config.replica_host
@@ -72,7 +73,7 @@ class _Guarded(gRPCGenericServer):
         options = [
             *(extra_options or []),
             ("grpc.max_send_message_length", -1),
-            ("grpc.max_receive_message_length", self.config.max_body_bytes),
+            ("grpc.max_receive_message_length", BodyLimits.of(self.config, files=False).max_bytes),
         ]
         guards = [_Guard(self.config)] if self.config.api_key else []
         grpc_server: Any = super(gRPCGenericServer, self)

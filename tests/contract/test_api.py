@@ -279,8 +279,8 @@ async def test_bad_openai_input_names_the_field(
         assert answer.json()["error"]["param"] == field
 
 
-async def test_a_prompt_of_ten_megabytes(local: LocalService) -> None:
-    answer = await local.chat("m", padding="x" * 10_000_000)
+async def test_a_prompt_of_sixty_megabytes(local: LocalService) -> None:
+    answer = await local.chat("m", padding="x" * 60_000_000)
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
 
 
@@ -288,7 +288,9 @@ async def test_paths_that_are_none(local: LocalService) -> None:
     assert (await local.http.get("/nope")).status_code == 404
     assert (await local.http.post("/api/v1/nope")).status_code == 404
     wrong = await local.http.put("/api/v1/models")
+    assert wrong.status_code == 405
     assert "use GET, POST" in wrong.json()["message"]
+    assert wrong.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 async def test_with_a_key_nothing_works_without_it(tmp_path: Path, provider: FakeProvider) -> None:

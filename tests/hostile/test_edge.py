@@ -168,7 +168,7 @@ AT_ONCE = {
         b"GET /v1/models HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n",
         b"200",
     ),
-    "a little too long": (HEAD + b"content-length: 8388609\r\n", b"413"),
+    "a little too long": (HEAD + b"content-length: 52428801\r\n", b"413"),
     "much too long": (HEAD + b"content-length: 1000000000000\r\n", b"413"),
     "a name of a session that is no text": (
         b"GET /v1/models HTTP/1.1\r\nhost: a\r\nx-session-id: \xff\r\n",
@@ -199,6 +199,41 @@ def test_a_refusal_names_its_trace(keyed: Edge, path: str, asked: str) -> None:
 
 def test_a_stranger_is_refused_before_any_of_the_body(keyed: Edge) -> None:
     assert answer_to(keyed, HEAD + b"content-length: 1000\r\n").startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("header", ["authorization: Bearer a", "api-key: a", "X-Api-Key: a"])
+def test_the_body_of_whoever_presents_a_key_is_waited_for(keyed: Edge, header: str) -> None:
+    """In whichever header: a client that stops there holds no place of the service's."""
+    head = HEAD + f"{header}\r\ncontent-length: 10\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", keyed.http_port), timeout=AT_ONCE_S) as connection:
+        connection.sendall(head)
+        connection.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            connection.recv(4096)
+        connection.settimeout(AT_ONCE_S)
+        connection.sendall(b"0123456789")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "told"),
+    [
+        ("https://a.example,https://b.example", "https://b.example", "https://b.example"),
+        ("https://a.example,https://b.example", "https://c.example", None),
+        ("https://a.example", "https://a.example.evil.example", None),
+        ("*", "https://c.example", "*"),
+        ("", "https://a.example", None),
+    ],
+)
+def test_a_page_learns_what_haproxy_itself_refuses(
+    tmp_path: Path, origins: str, origin: str, told: str | None
+) -> None:
+    with running_edge(tmp_path, cors_origins=origins) as edge:
+        head = HEAD + f"origin: {origin}\r\ncontent-length: 99999999\r\n".encode()
+        lines = answer_to(edge, head).decode().lower().split("\r\n")
+    assert lines[0].startswith("http/1.1 413")
+    found = [line for line in lines if line.startswith("access-control-allow-origin")]
+    assert found == ([f"access-control-allow-origin: {told}"] if told else [])
 
 
 def answer_to(edge: Edge, head: bytes) -> bytes:

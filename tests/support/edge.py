@@ -58,13 +58,16 @@ def generate(folder: Path, front: Ports, behind: Ports | None) -> Path:
     return path
 
 
+_KEYS = {"authorization", "api-key", "x-api-key"}
+
+
 class _Answer(BaseHTTPRequestHandler):
     """Refuses whoever has no key, as the ingress does; answers the rest."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        refused = self.command == "POST" and "authorization" not in self.headers
+        refused = self.command == "POST" and not _KEYS & {name.lower() for name in self.headers}
         self.rfile.read(0 if refused else int(self.headers.get("content-length", 0)))
         self.send_response(401 if refused else 200)
         self.send_header("content-length", "0")

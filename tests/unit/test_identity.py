@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.ingress.context import Headers
 from deployments.ingress.identity import OVERLAP_SECONDS, Authenticator
 from deployments.secrets.places import MountedFiles
 from deployments.secrets.source import Secrets
@@ -21,9 +22,14 @@ class Clock:
         return self.now
 
 
+def headers(**found: str) -> Headers:
+    """Of a request; ``_`` stands for ``-``."""
+    return lambda name: found.get(name.replace("-", "_"), "")
+
+
 async def admits(authenticator: Authenticator, key: str) -> bool:
     try:
-        await authenticator.identify(f"Bearer {key}", "ada")
+        await authenticator.identify(headers(authorization=f"Bearer {key}"))
     except Unauthenticated:
         return False
     return True
@@ -81,7 +87,9 @@ async def test_wrong_keys_do_not_read_the_secret_each_time(
 async def test_a_scheme_has_no_case(secret: Path, header: str) -> None:
     settings = Settings(api_key=SecretRef(name="clients", key="key"))
     authenticator = Authenticator(settings, Secrets(MountedFiles(secret.parents[1])))
-    assert (await authenticator.identify(header, "ada")).subject == "ada"
+    assert (
+        await authenticator.identify(headers(authorization=header, x_voyager_user="ada"))
+    ).subject == "ada"
     assert (await authenticator.identify_call([("authorization", header)])).subject == "anonymous"
 
 
@@ -93,9 +101,41 @@ async def test_a_key_without_its_scheme_is_no_key(secret: Path, header: str) -> 
     settings = Settings(api_key=SecretRef(name="clients", key="key"))
     authenticator = Authenticator(settings, Secrets(MountedFiles(secret.parents[1])))
     with pytest.raises(Unauthenticated):
-        await authenticator.identify(header, "ada")
+        await authenticator.identify(headers(authorization=header))
     with pytest.raises(Unauthenticated):
         await authenticator.identify_call([("authorization", header), ("authorization", b"\xff")])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"api_key": "one"},
+        {"x_api_key": " one "},
+        {"authorization": "Bearer dummy", "api_key": "one"},
+        {"authorization": "Basic dummy", "x_api_key": "one"},
+        {"api_key": "dummy", "x_api_key": "one"},
+        {"authorization": "Bearer one", "api_key": "dummy", "x_api_key": "dummy"},
+    ],
+)
+async def test_a_key_may_stand_where_azures_and_anthropics_clients_put_it(
+    secret: Path, given: dict[str, str]
+) -> None:
+    """A client that fills one header in by itself is let in by the other."""
+    settings = Settings(api_key=SecretRef(name="clients", key="key"))
+    authenticator = Authenticator(settings, Secrets(MountedFiles(secret.parents[1])))
+    await authenticator.identify(headers(**given))
+    await authenticator.identify_call([(name.replace("_", "-"), key) for name, key in given.items()])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"api_key": ""}, {"api_key": "two"}, {"x_api_key": "Bearer one"}, {"x_voyager_user": "one"}],
+)
+async def test_no_key_and_another_one_are_refused(secret: Path, given: dict[str, str]) -> None:
+    settings = Settings(api_key=SecretRef(name="clients", key="key"))
+    authenticator = Authenticator(settings, Secrets(MountedFiles(secret.parents[1])))
+    with pytest.raises(Unauthenticated):
+        await authenticator.identify(headers(**given))
 
 
 async def test_a_key_that_cannot_be_read_admits_nobody_and_is_not_named(secret: Path) -> None:
@@ -104,7 +144,7 @@ async def test_a_key_that_cannot_be_read_admits_nobody_and_is_not_named(secret: 
     for given in ("", "one"):
         rotate(secret, "")
         with pytest.raises(Unavailable) as refusal:
-            await authenticator.identify(f"Bearer {given}", "ada")
+            await authenticator.identify(headers(authorization=f"Bearer {given}"))
         assert "clients" not in str(refusal.value)
     with pytest.raises(VoyagerError, match="secret clients, key key: not found"):
         await authenticator.check()

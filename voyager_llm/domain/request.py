@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+# The headers that a client may present its key in: of OpenAI's API as a bearer token, of Azure's and of
+# Anthropic's by itself.
+BEARER = "authorization"
+PLAIN_KEYS = ("api-key", "x-api-key")
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:

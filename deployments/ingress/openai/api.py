@@ -10,67 +10,75 @@ from deployments.ingress.asgi import (
     Header,
     HttpRequest,
     Send,
-    end_events,
     respond,
-    segment,
-    send_block,
-    start_events,
 )
 from deployments.ingress.context import told_by_openai
+from deployments.ingress.events import EventStream
+from deployments.ingress.failing import told
 from deployments.ingress.openai.decode import decode
 from deployments.ingress.status import limit_headers, openai_body, trace_headers
 from deployments.lanes.sse import DONE, frame
-from deployments.request.exchange import Exchange
 from deployments.request.limits import Limits
 from deployments.request.pipeline import Pipeline
-from voyager_llm.domain.completion import Account
+from voyager_llm.domain.completion import Account, CompletionRequest
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.errors import NotFound, VoyagerError
 from voyager_llm.snapshot import SnapshotCell
 
-OPERATIONS = {
-    "/v1/chat/completions": Operation.CHAT,
-    "/v1/completions": Operation.TEXT,
-    "/v1/embeddings": Operation.EMBEDDINGS,
-}
-
 
 class OpenAIApi:
     """Answers OpenAI's requests through the pipeline."""
 
-    def __init__(self, pipeline: Pipeline, snapshots: SnapshotCell, limits: Limits) -> None:
+    def __init__(
+        self, pipeline: Pipeline, snapshots: SnapshotCell, limits: Limits, keep_alive_s: float
+    ) -> None:
         self._pipeline = pipeline
         self._snapshots = snapshots
         self._limits = limits
+        self._keep_alive_s = keep_alive_s
 
     async def complete(
-        self, request: HttpRequest, operation: Operation, ctx: RequestContext, send: Send
+        self, request: HttpRequest, operation: Operation, destination: str, ctx: RequestContext, send: Send
     ) -> None:
-        decoded = decode(request, operation)
+        """``destination``: the model or route that the path names; empty: the body names it."""
+        decoded = decode(request, operation, destination)
         ctx = told_by_openai(ctx, decoded.body)
-        exchange = await self._pipeline.open(ctx, decoded)
         if decoded.stream:
-            await self._stream(exchange, ctx, send)
-            return
-        async with exchange:
-            completion = await exchange.read()
+            await self._stream(decoded, ctx, send)
+        else:
+            await self._whole(decoded, ctx, send)
+
+    async def _whole(self, request: CompletionRequest, ctx: RequestContext, send: Send) -> None:
+        completion = await self._pipeline.complete(ctx, request)
         limits = limit_headers(self._limits.of(completion.account.model))
         await respond(send, 200, completion.body, _headers(ctx, completion.account) + limits)
 
-    async def _stream(self, exchange: Exchange, ctx: RequestContext, send: Send) -> None:
-        async with exchange:
-            named = [*trace_headers(ctx.trace.id), (b"x-voyager-model", exchange.model.encode())]
-            await start_events(send, named + limit_headers(self._limits.of(exchange.model)))
+    async def _stream(self, request: CompletionRequest, ctx: RequestContext, send: Send) -> None:
+        """Until the first block another endpoint may be tried, also where the client has heard from us by
+        then; what fails after that is told in the stream. Raises while it has not."""
+        named = trace_headers(ctx.trace.id)
+        async with EventStream(send, named, self._keep_alive_s) as events:
             try:
-                async for block in exchange:
-                    await send_block(send, block)
-                await send_block(send, DONE)
-            except VoyagerError as error:
-                # What its attempts showed is known once it is closed.
-                await exchange.aclose()
-                await send_block(send, frame(openai_body(error, ctx.trace.id)))
-            await end_events(send)
+                exchange = await self._pipeline.open(ctx, request)
+            except Exception as error:
+                if not events.has_begun:
+                    raise
+                await events.send(frame(openai_body(told(error, ctx.trace.id), ctx.trace.id)))
+                await events.end()
+                return
+            async with exchange:
+                model = (b"x-voyager-model", exchange.model.encode())
+                await events.begin([*named, model, *limit_headers(self._limits.of(exchange.model))])
+                try:
+                    async for block in exchange:
+                        await events.send(block)
+                    await events.send(DONE)
+                except VoyagerError as error:
+                    # What its attempts showed is known once it is closed.
+                    await exchange.aclose()
+                    await events.send(frame(openai_body(error, ctx.trace.id)))
+                await events.end()
 
     def list_models(self) -> bytes:
         """Models, routes and prompts: whatever `model` may name."""
@@ -80,9 +88,8 @@ class OpenAIApi:
         entries += [_entry(f"prompt:{name}", "prompt") for name in config.prompts]
         return orjson.dumps({"object": "list", "data": sorted(entries, key=lambda e: e["id"])})
 
-    def get_model(self, path: str) -> bytes:
+    def get_model(self, name: str) -> bytes:
         """Raises `NotFound`."""
-        name = segment(path.removeprefix("/v1/models/"))
         config = self._snapshots.current
         if name in config.models:
             return orjson.dumps(_entry(name, config.models[name].definition.provider))

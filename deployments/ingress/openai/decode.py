@@ -26,13 +26,19 @@ _MAX_INPUTS = 2048
 _MAX_TOKEN_IDS = 300_000
 # Values of a body, counted where it is so large that they could be more.
 _MAX_VALUES = 200_000
+# Of a body over so many bytes: what every value of it but the first in a list or an object has before it.
+_LARGE_BYTES = 8 * 1024 * 1024
+_MARKS = (b",", b"[", b"{")
+_MAX_MARKS = 4_000_000
 
 
-def decode(request: HttpRequest, operation: Operation) -> CompletionRequest:
-    """Raises `InvalidArgument` naming the field."""
+def decode(request: HttpRequest, operation: Operation, named: str = "") -> CompletionRequest:
+    """``named``: the destination that the path names; as in Azure, the body's ``model`` means nothing then.
+    Raises `InvalidArgument` naming the field."""
     most = _MAX_VALUES if operation is Operation.CHAT else 2 * _MAX_TOKEN_IDS
     body = read_object(request.body, most)
     destination = body.pop("model", None)
+    destination = named or destination
     if not isinstance(destination, str) or not destination:
         raise InvalidArgument("is required and must be a string", "model")
     prompt = None
@@ -77,6 +83,9 @@ def prompt_call(model: str, variables: object) -> PromptCall:
 def read_object(body: bytes, most_values: int = _MAX_VALUES) -> dict[str, Any]:
     """A JSON object. Raises `InvalidArgument` for anything else, invalid UTF-8, too deep nesting, and one of
     more values than ``most_values``."""
+    # Before the parser makes objects of all of them; texts may hold some, too.
+    if len(body) > _LARGE_BYTES and sum(map(body.count, _MARKS)) > _MAX_MARKS:
+        raise InvalidArgument(f"the body holds more than {most_values} values", "body")
     try:
         document: Any = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -122,7 +131,8 @@ def _check_chat(body: Mapping[str, Any], has_prompt: bool) -> None:
 
 
 def _check_text(body: Mapping[str, Any], has_prompt: bool) -> None:
-    if has_prompt:
+    # Null is a prompt: the beginning of any text.
+    if has_prompt or body.get("prompt", "") is None:
         return
     if not isinstance(body.get("prompt"), (str, list)):
         raise InvalidArgument("must be a string or a list", "prompt")

@@ -32,14 +32,16 @@ from deployments.ingress.asgi import (
 from deployments.ingress.context import told_by
 from deployments.ingress.failing import fail
 from deployments.ingress.openai.decode import read_object
+from deployments.ingress.paths import not_allowed
 from deployments.ingress.rest.wrong import wrong
 from deployments.ingress.rpc.definitions import Handler
 from deployments.ingress.rpc.service import RPCS
 from deployments.ingress.status import rest_body, trace_headers
 from deployments.lanes.sse import frame
 from voyager_llm.domain.request import RequestContext
-from voyager_llm.errors import NotFound, VoyagerError
+from voyager_llm.errors import InvalidArgument, NotFound, VoyagerError
 
+_MASK = "update_mask"
 # Of a body; protobuf's JSON mapping takes some microseconds for each.
 _MAX_VALUES = 30_000
 
@@ -81,18 +83,19 @@ class Transcoder:
         else:
             await respond(send, binding.success, _json(first), trace_headers(trace_id))
 
+    def methods(self, path: str) -> set[str]:
+        """The methods that a path has; empty: there is no such path."""
+        found = {binding.verb for binding in self._bindings if binding.path.fullmatch(path.rstrip("/"))}
+        return found | {"HEAD"} if "GET" in found else found
+
     def _find(self, request: HttpRequest) -> tuple[_Binding, Mapping[str, str]]:
-        allowed: set[str] = set()
+        path = request.path.rstrip("/")
         for binding in self._bindings:
-            match = binding.path.fullmatch(request.path)
-            if match is None:
-                continue
-            if binding.verb == request.method:
+            match = binding.path.fullmatch(path) if binding.verb == request.method else None
+            if match is not None:
                 return binding, match.groupdict()
-            allowed.add(binding.verb)
-        if allowed:
-            methods = ", ".join(sorted(allowed))
-            raise NotFound(f"{request.method} does not exist here; use {methods}")
+        if methods := self.methods(path):
+            raise not_allowed(request.method, methods)
         raise NotFound(f"no such path; see /docs ({request.path[:200]})")
 
 
@@ -114,24 +117,39 @@ def _binding(method: pb_descriptor.MethodDescriptor, handler: Handler) -> _Bindi
 
 
 def _message(binding: _Binding, request: HttpRequest, captured: Mapping[str, str]) -> Message:
+    message: Any = binding.message()
     fields: dict[str, Any] = {}
     if binding.body:
         body = read_object(request.body, _MAX_VALUES) if request.body else {}
-        fields = body if binding.body == "*" else {binding.body: body}
-    if binding.body != "*":
-        for name, value in parse_qsl(request.query, keep_blank_values=True):
-            # Protobuf's JSON writes field masks in camelCase; everything else here is snake_case.
-            fields[name] = _camel_case(value) if name == "update_mask" else value
+        if binding.body == "*":
+            fields = body
+        else:
+            _parse(body, getattr(message, binding.body))
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    for name in query if binding.body == "*" else ():
+        raise InvalidArgument("is no parameter of this path: its body says everything", name)
+    # A mask is its paths here; protobuf's JSON would write them in other words and lose odd ones.
+    if _MASK in query and _MASK in binding.message.DESCRIPTOR.fields_by_name:
+        paths = query.pop(_MASK)
+        message.update_mask.paths.extend(map(_snake_case, paths.split(",") if paths else ()))
+    fields.update(query)
     # The path wins over the body, as in Envoy.
     fields.update((name, segment(value)) for name, value in captured.items())
+    _parse(fields, message)
+    return message
+
+
+def _parse(fields: dict[str, Any], message: Message) -> None:
+    """Raises `InvalidArgument` naming the field that is none of the message's, or has another type."""
     try:
-        return json_format.ParseDict(fields, binding.message())
+        json_format.ParseDict(fields, message)
     except (json_format.ParseError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise wrong(error, binding.message) from None
+        raise wrong(error, type(message)) from None
 
 
-def _camel_case(paths: str) -> str:
-    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), paths)
+def _snake_case(path: str) -> str:
+    """Of a path as protobuf's JSON would write it, which clients may, too."""
+    return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda match: f"_{match[0].lower()}", path)
 
 
 def _json(message: Message) -> bytes:

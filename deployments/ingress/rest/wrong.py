@@ -15,7 +15,8 @@ from voyager_llm.errors import InvalidArgument
 
 _STEP = re.compile(r"Failed to parse (\w+) field")
 _AT_END = re.compile(r" at \w+\.([\w.]+?)\.?$")
-_UNKNOWN = re.compile(r'no field named "([^"]{1,128})"')
+_UNKNOWN = re.compile(r'no field named "([^"]{1,128})" at "\w+\.?([^"]*)"')
+_ENTRY = re.compile(r"\[(\w+)\]")
 _WHOLE, _NUMBER = "a whole number", "a number"
 _EXPECTED = {
     FieldDescriptor.CPPTYPE_STRING: "a string",
@@ -34,9 +35,10 @@ _EXPECTED = {
 def wrong(error: Exception, message: type[Message]) -> InvalidArgument:
     """The error of a body that `json_format` could not make a ``message`` of, naming the field."""
     text = str(error)
-    steps: list[str] = _STEP.findall(text) or _path_at_end(text)
     if unknown := _UNKNOWN.search(text):
-        return InvalidArgument("there is no such field", ".".join([*steps, unknown[1]]))
+        inside = _ENTRY.sub(r".\1", unknown[2])
+        return InvalidArgument("there is no such field", ".".join(filter(None, [inside, unknown[1]])))
+    steps: list[str] = _STEP.findall(text) or _path_at_end(text)
     path, field = _found(steps, cast("Descriptor", message.DESCRIPTOR))
     if field is None:
         return InvalidArgument("the body has the wrong form", ".".join(path))
@@ -56,12 +58,25 @@ def _found(steps: list[str], message: Descriptor) -> tuple[list[str], FieldDescr
     field: FieldDescriptor | None = None
     inside: Descriptor | None = message
     for step in steps:
-        following = inside.fields_by_name.get(step) if inside is not None else None
-        if following is None:
+        way = _way(inside, step) if inside is not None else []
+        if not way:
             break
-        path.append(step)
-        field, inside = following, following.message_type
+        path += [one.name for one in way]
+        field, inside = way[-1], way[-1].message_type
     return path, field
+
+
+def _way(message: Descriptor, step: str, depth: int = 3) -> list[FieldDescriptor]:
+    """The fields that lead to one of this name: protobuf leaves those out that are optional. Empty: there is
+    none, or more than one."""
+    if (field := message.fields_by_name.get(step)) is not None:
+        return [field]
+    ways: list[list[FieldDescriptor]] = []
+    for optional in message.fields if depth else ():
+        inside = optional.message_type if optional.containing_oneof is not None else None
+        if inside is not None and (rest := _way(inside, step, depth - 1)):
+            ways.append([optional, *rest])
+    return ways[0] if len(ways) == 1 else []
 
 
 def _expected(field: FieldDescriptor) -> str:

@@ -50,9 +50,7 @@ class GrpcCall:
 
     async def context(self, authenticator: Authenticator, request: Message) -> RequestContext:
         """Who calls, until when and as part of what. Raises `Unauthenticated`, `InvalidArgument`."""
-        principal = await authenticator.identify(
-            self._header("authorization"), self._header("x-voyager-user")
-        )
+        principal = await authenticator.identify(self._header)
         arrival = _arrival.get(None) or _Arrival(time.monotonic(), None)
         ctx = context_of(self._header, principal, self._trace, arrival.at, arrival.remaining_s)
         ctx = told_by(ctx, request)

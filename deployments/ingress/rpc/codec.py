@@ -30,6 +30,8 @@ _OUTPUT_ONLY = frozenset(
     {"model_id", "prompt_id", "route_id", "evaluation_id", "status", "revision", "etag", "author",
      "created_at", "updated_at"}
 )  # fmt: skip
+# An update mask that replaces everything.
+_WHOLE = "*"
 
 M = TypeVar("M", bound=Message)
 
@@ -43,8 +45,10 @@ def document_of(message: Message) -> dict[str, Any]:
 
 
 def mask_of(mask: FieldMask, kind: type[Message]) -> list[str]:
-    """The paths of an update mask. Raises `InvalidArgument` for output-only fields and for those that
-    ``kind`` does not have."""
+    """The paths of an update mask; ``*`` alone is every field (AIP-134). Raises `InvalidArgument` for
+    output-only fields and for those that ``kind`` does not have."""
+    if list(mask.paths) == [_WHOLE]:
+        return sorted(set(kind.DESCRIPTOR.fields_by_name) - _OUTPUT_ONLY)
     for path in mask.paths:
         if path.split(".")[0] in _OUTPUT_ONLY:
             raise InvalidArgument(f"{path} cannot be changed", "update_mask")

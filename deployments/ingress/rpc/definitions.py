@@ -102,7 +102,8 @@ class DefinitionRpcs:
     async def update(self, request: Any, ctx: RequestContext) -> Message:
         resource = self._resource
         name, mask = self._name(request), mask_of(request.update_mask, resource.message(resource.noun))
-        given = document_of(getattr(request, resource.field))
+        # The request says which one it is: what is to replace it whole need not say so again.
+        given = {"name": name, **document_of(getattr(request, resource.field))}
         async with in_time(ctx):
             record = await self._definitions.update(
                 resource.kind, name, given, ctx.principal.subject, mask, request.etag
