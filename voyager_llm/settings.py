@@ -115,7 +115,7 @@ class Settings(BaseSettings):
         description="Of a request for a completion over HTTP, which may hold files; of others 8 MiB at most.",
     )
     body_budget_bytes: int = Field(
-        512 * 1024 * 1024,
+        256 * 1024 * 1024,
         ge=1024,
         le=_LARGEST_BYTES * 1024,
         description="Of all bodies together that one router replica reads or holds; those over 1 MiB have "

@@ -114,6 +114,22 @@ async def _read_body(receive: Receive, limits: BodyLimits, hold: Hold, *, undecl
     return b"".join(pieces)
 
 
+async def skip_body(receive: Receive, limits: BodyLimits) -> bool:
+    """Let the rest of a body come and keep nothing of it, within the limits. Whether it came to its end."""
+    left = limits.max_bytes
+    try:
+        async with asyncio.timeout(limits.total_s):
+            while left >= 0:
+                async with asyncio.timeout(limits.pause_s):
+                    message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return message["type"] != "http.disconnect"
+    except TimeoutError:
+        pass
+    return False
+
+
 def _room(size: int, limits: BodyLimits) -> int:
     """For a body that does not say how long it gets: little while it is small, then for the largest."""
     return min(LARGE_BYTES, limits.max_bytes) if size < LARGE_BYTES // 2 else limits.max_bytes

@@ -26,6 +26,7 @@ from deployments.ingress.asgi import (
     read_request,
     respond,
     respond_empty,
+    skip_body,
     without_body,
 )
 from deployments.ingress.bodies import BodyBudget, BodyLimits, Hold
@@ -40,7 +41,7 @@ from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.status import openai_body, rest_body, trace_headers
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.request import RequestContext, Trace
-from voyager_llm.errors import InvalidArgument, NotFound
+from voyager_llm.errors import InvalidArgument, NotFound, Overloaded, RequestTooLarge
 from voyager_llm.settings import Settings
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
@@ -129,7 +130,12 @@ class HttpIngress:
             place.check(scope["method"])
             if isinstance(place.content, Operation):
                 limits = self._limits_of_files
-        request = await read_request(scope, lines, receive, limits, hold)
+        try:
+            request = await read_request(scope, lines, receive, limits, hold)
+        except (Overloaded, RequestTooLarge):
+            # Whoever is cut off while sending does not get to see why.
+            hold.is_read = await skip_body(receive, self._limits_of_files)
+            raise
         ctx = context_of(said, principal, trace, arrived)
         watch = DisconnectWatch(receive)
         try:

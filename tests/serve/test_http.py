@@ -214,11 +214,11 @@ def test_a_body_of_several_megabytes_passes(running: RunningService, provider: F
     """Multipart images are large; the limit is the service's own, not a hop's."""
     name = fresh("large")
     running.model(name, provider.profile(name))
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 6_000_000}}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 30_000_000}}
     messages = [{"role": "user", "content": [{"type": "text", "text": "see"}, image]}]
     answer = running.http.post("/v1/chat/completions", json={"model": name, "messages": messages})
     assert answer.status_code == 200, answer.text
-    too_large = running.http.post("/v1/chat/completions", json=chat(name, x="y" * 9_000_000))
+    too_large = running.http.post("/v1/chat/completions", json=chat(name, x="y" * 53_000_000))
     assert (too_large.status_code, too_large.json()["error"]["code"]) == (413, "request_too_large")
 
 
