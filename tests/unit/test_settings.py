@@ -56,6 +56,31 @@ def test_numbers_that_no_machine_has_are_refused(values: dict[str, Any]) -> None
         Settings(**values)
 
 
+def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOYAGER_CORS_ORIGINS", "https://a.example, http://localhost:3000,")
+    assert Settings().cors_origins == ("https://a.example", "http://localhost:3000")
+    monkeypatch.setenv("VOYAGER_CORS_ORIGINS", "*")
+    assert Settings().cors_origins == ("*",)
+    monkeypatch.delenv("VOYAGER_CORS_ORIGINS")
+    assert Settings().cors_origins == ()
+
+
+@pytest.mark.parametrize(
+    "origins",
+    ["a.example", "https://a.example/", "https://A.example", "null", "https://*.example", "*,https://a.example",
+     "https://a.example:port", "https://a.example\"if", "https://"],
+)  # fmt: skip
+def test_what_no_browser_writes_as_an_origin_is_refused(origins: str) -> None:
+    """None would ever match, or more would than its writer thinks."""
+    with pytest.raises(ValidationError, match=r"is no origin|stands for every origin"):
+        Settings(cors_origins=origins)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_body_that_would_never_be_read_is_refused() -> None:
+    with pytest.raises(ValidationError, match="VOYAGER_MAX_BODY_BYTES is more than three quarters"):
+        Settings(max_body_bytes=1_000_000, body_budget_bytes=1_000_000)
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [("PORT", "HTTP_PORT"), ("HTTP_PROT", "HTTP_PORT"), ("TIMEOUT_S", "IDLE_TIMEOUT_S"),
