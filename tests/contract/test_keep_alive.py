@@ -163,3 +163,21 @@ async def test_a_client_that_takes_slowly_gets_whole_messages_in_their_order() -
     assert sent[-1] == b"", "nothing comes after the end"
     assert [body for body in sent[1:-1] if body != COMMENT] == [b"%d" % number for number in range(10)]
     assert COMMENT in sent
+
+
+async def test_nothing_overtakes_a_head_that_is_on_its_way() -> None:
+    """The stream begins while the comment, and the head before it, are being sent."""
+    sent: list[Any] = []
+    under_way = asyncio.Event()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        under_way.set()
+        await asyncio.sleep(0.1 if "status" in message else 0)
+        sent.append(message.get("body", message.get("status")))
+
+    async with EventStream(send, [], 0.01) as events:
+        await under_way.wait()
+        await events.begin([])
+        await events.send(b"first")
+        await events.end()
+    assert [body for body in sent if body != COMMENT] == [200, b"first", b""]

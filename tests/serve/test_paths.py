@@ -13,8 +13,9 @@ import pytest
 
 from scripts.fake_provider.running import FakeProvider
 from tests.support.running import RunningService
-from voyager_llm.settings import Settings
 
+# The default: the run says nothing else.
+KEEP_ALIVE_S = 15.0
 MESSAGES: list[Any] = [{"role": "user", "content": "hello"}]
 
 
@@ -76,7 +77,7 @@ def test_options_and_wrong_methods(running: RunningService) -> None:
 
 def test_who_waits_for_a_stream_hears_of_it(running: RunningService, provider: FakeProvider) -> None:
     name = f"thinks-{secrets.token_hex(4)}"
-    running.model(name, provider.profile(name, latency_s=Settings().keep_alive_s + 2))
+    running.model(name, provider.profile(name, latency_s=KEEP_ALIVE_S + 2))
     body = {"model": name, "messages": MESSAGES, "stream": True}
     with running.http.stream("POST", "/v1/chat/completions", json=body) as answer:
         assert answer.status_code == 200
