@@ -62,6 +62,12 @@ def test_what_cannot_be_spliced_says_the_same() -> None:
     }  # fmt: skip
 
 
+def test_a_path_that_names_the_model_leaves_the_body_without_one() -> None:
+    body = b'{"metadata": {"model": "inner"}, "messages": ' + MESSAGES + b"}"
+    request = decode(HttpRequest("POST", "/", "", {}, body), Operation.CHAT, "mine")
+    assert orjson.loads(sent(request, of()).body) == {**orjson.loads(body), "model": "theirs"}
+
+
 def test_older_and_newer_limits_of_tokens_are_one_thing() -> None:
     body = b'{"model": "mine", "max_completion_tokens": 7, "messages": ' + MESSAGES + b"}"
     assert "max_tokens" not in orjson.loads(sent(asked(body), of(max_tokens=100)).body)

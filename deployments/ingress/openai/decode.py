@@ -37,8 +37,8 @@ def decode(request: HttpRequest, operation: Operation, named: str = "") -> Compl
     Raises `InvalidArgument` naming the field."""
     most = _MAX_VALUES if operation is Operation.CHAT else 2 * _MAX_TOKEN_IDS
     body = read_object(request.body, most)
-    destination = body.pop("model", None)
-    destination = named or destination
+    written = body.pop("model", None)
+    destination = named or written
     if not isinstance(destination, str) or not destination:
         raise InvalidArgument("is required and must be a string", "model")
     prompt = None
@@ -48,7 +48,9 @@ def decode(request: HttpRequest, operation: Operation, named: str = "") -> Compl
         if not isinstance(destination, str):
             raise InvalidArgument("must be the name of a model or route", "target")
     further = check(operation, body)
-    original = Original(operation, request.body, body) if prompt is None else None
+    # Where the path names the model and the body none, there is no place in it for another name.
+    has_place = prompt is None and isinstance(written, str)
+    original = Original(operation, request.body, body) if has_place else None
     check_shape(operation, body, has_prompt=prompt is not None)
     stream = body.pop("stream", False)
     options: dict[str, Any] = body.get("stream_options") or {}
