@@ -6,16 +6,17 @@ why. Used by `reconciler.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import orjson
 
+from controller.calling import Age, Key, Lacking, aliases_of, decided
 from controller.cluster import Observed
 from voyager_llm.definitions.bundle import Bundle, Published, bundle_of
 from voyager_llm.definitions.crd.conditions import Reason
-from voyager_llm.definitions.crd.manifests import author_of, definition_of, name_of
+from voyager_llm.definitions.crd.manifests import age, author_of, definition_of, name_of
 from voyager_llm.definitions.crd.resources import BY_KIND, Resource
 from voyager_llm.definitions.kube.client import Object
 from voyager_llm.domain.definition import Frozen, Kind, document
@@ -23,8 +24,6 @@ from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.errors import VoyagerError
 from voyager_llm.templating.render import check_prompt
-
-Key = tuple[Kind, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,9 @@ class Verdict:
     # Whether what it refers to exists, and what does not.
     refs: Reason = Reason.RESOLVED
     refs_message: str = ""
+    # Whether it wants aliases, and why it does not have them all.
+    has_aliases: bool = False
+    aliases_message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def compile_cluster(observed: Observed, last: Bundle) -> Compiled:
     good = last.by_name
     entries: dict[Key, Published] = {}
     owners: dict[Key, str] = {}
+    ages: dict[Key, Age] = {}
     verdicts: dict[Key, Verdict] = {}
     for resource, manifest in observed.each():
         kind, own = resource.definition, manifest["metadata"]["name"]
@@ -64,6 +67,7 @@ def compile_cluster(observed: Observed, last: Bundle) -> Compiled:
             verdicts[kind, own] = Verdict(name, False, Reason.INVALID, text)
             continue
         owners[key] = own
+        ages[key] = age(manifest)
         try:
             definition = _definition(resource, manifest)
         except VoyagerError as error:
@@ -74,7 +78,9 @@ def compile_cluster(observed: Observed, last: Bundle) -> Compiled:
             continue
         entries[key] = Published(kind, name, document(definition), author_of(manifest))
         verdicts[kind, own] = Verdict(name, True, Reason.ACCEPTED, "the spec is valid")
-    return Compiled(bundle_of(entries.values()), _with_references(verdicts, entries))
+    called, lacking = decided(entries, ages, good)
+    verdicts = _with_names(verdicts, entries.values(), lacking, owners)
+    return Compiled(bundle_of(called.values()), _with_references(verdicts, called))
 
 
 def _definition(resource: Resource, manifest: Object) -> Frozen:
@@ -95,6 +101,30 @@ def _explained(error: VoyagerError, kept: bool) -> str:
     field = f"spec.{error.field}: " if error.field else ""
     after = "; the last good version stays in force" if kept else ""
     return f"{field}{error.message}{after}"
+
+
+def _with_names(
+    verdicts: Mapping[Key, Verdict], entries: Iterable[Published], lacking: Lacking, owners: Mapping[Key, str]
+) -> dict[Key, Verdict]:
+    """Objects are told what they may not be called, and who is."""
+    result = dict(verdicts)
+    for entry in entries:
+        key = entry.kind, owners[entry.kind, entry.name]
+        texts = {
+            called: _taken(called, holder, owners)
+            for called, holder in sorted(lacking.get((entry.kind, entry.name), {}).items())
+        }
+        if entry.name in texts:
+            result[key] = Verdict(entry.name, False, Reason.NAME_TAKEN, texts[entry.name])
+        elif aliases_of(entry):
+            result[key] = replace(verdicts[key], has_aliases=True, aliases_message="; ".join(texts.values()))
+    return result
+
+
+def _taken(called: str, holder: Key | None, owners: Mapping[Key, str]) -> str:
+    if holder is None:
+        return f"this version was published without the alias {called!r}: raise version"
+    return f"{BY_KIND[holder[0]].kind} {owners[holder]} is called {called!r} already"
 
 
 def _with_references(

@@ -93,7 +93,7 @@ def _model(
     available = _available(reports)
     refs = _secret(definition, reports)
     programmed = _programmed(Kind.MODEL, entry, view)
-    findings = [_accepted(verdict), refs, programmed, available]
+    findings = [_accepted(verdict), refs, programmed, available, *_aliases(verdict)]
     key = _key_status(definition, reports, view.now)
     if definition is not None and definition.authentication.rotation_days and key is not None:
         findings.append(_rotation(key["age_days"], definition.authentication.rotation_days))
@@ -119,7 +119,7 @@ def _prompt(
     ) if fitting else Finding(
         Type.MODELS_AVAILABLE, "False", Reason.NO_FITTING_MODEL, "no ModelDefinition offers what it requires"
     )  # fmt: skip
-    findings = [_accepted(verdict), programmed, models]
+    findings = [_accepted(verdict), programmed, models, *_aliases(verdict)]
     findings.append(_ready(findings))
     version = definition.version if definition is not None else None
     moved = before.get("version") != version or not before.get("last_updated")
@@ -164,6 +164,14 @@ _PARTS = {Kind.MODEL: _model, Kind.PROMPT: _prompt, Kind.EVALUATION: _evaluation
 
 def _accepted(verdict: Verdict) -> Finding:
     return Finding(Type.ACCEPTED, as_state(verdict.accepted), verdict.reason, verdict.message)
+
+
+def _aliases(verdict: Verdict) -> list[Finding]:
+    if not verdict.has_aliases:
+        return []
+    reason = Reason.NAME_TAKEN if verdict.aliases_message else Reason.GRANTED
+    granted = as_state(not verdict.aliases_message)
+    return [Finding(Type.ALIASES_GRANTED, granted, reason, verdict.aliases_message)]
 
 
 def _programmed(kind: Kind, entry: Published | None, view: View) -> Finding:

@@ -180,7 +180,7 @@ def _openai(summary: str) -> Schema:
             "operationId": summary,
             "tags": ["openai"],
             "description": "As OpenAI's API. model names a model, a route, or prompt:NAME[@VERSION] "
-            "with variables.",
+            "with variables, each by its name or an alias.",
             "requestBody": {"required": True, "content": {"application/json": {"schema": free}}},
             "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": free}}}},
         }

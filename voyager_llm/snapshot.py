@@ -119,25 +119,39 @@ class RuntimeConfig:
     routes: Mapping[str, RouteDefinition] = field(default_factory=_empty)
     prompts: Mapping[str, PromptVersions] = field(default_factory=_empty)
     digests: Mapping[tuple[Kind, str], str] = field(default_factory=_empty)
+    # Names of models and routes by their aliases, and of prompts by theirs. A name goes before an alias.
+    aliases: Mapping[str, str] = field(default_factory=_empty)
+    prompt_aliases: Mapping[str, str] = field(default_factory=_empty)
     # Digest of the last bundle that a cluster published; empty where no cluster does.
     published: str = ""
 
-    def model(self, name: str) -> CompiledModel:
-        """Raises `NotFound`."""
-        found = self.models.get(name)
+    def find(self, asked: str) -> CompiledModel | RouteDefinition | None:
+        """The model or route that a request calls by its name or an alias."""
+        for name in (asked, self.aliases.get(asked, "")):
+            if found := self.routes.get(name) or self.models.get(name):
+                return found
+        return None
+
+    def destination(self, asked: str) -> CompiledModel | RouteDefinition:
+        """As `find`. Raises `NotFound`."""
+        found = self.find(asked)
         if found is None:
-            raise NotFound(f"no model or route is named {name!r}", "model")
+            raise NotFound(f"no model or route is named {asked!r}", "model")
         return found
 
     def known(self, names: Iterable[str]) -> list[CompiledModel]:
         """Those of the models that exist."""
         return [model for name in names if (model := self.models.get(name)) is not None]
 
-    def prompt(self, name: str, version: str = "") -> PromptDefinition:
-        """Raises `NotFound`."""
-        found = self.prompts.get(name)
+    def find_prompt(self, asked: str) -> PromptVersions | None:
+        """The prompt that a request calls by its name or an alias."""
+        return self.prompts.get(asked) or self.prompts.get(self.prompt_aliases.get(asked, ""))
+
+    def prompt(self, asked: str, version: str = "") -> PromptDefinition:
+        """A version of what `find_prompt` finds. Raises `NotFound`."""
+        found = self.find_prompt(asked)
         if found is None:
-            raise NotFound(f"no prompt is named {name!r}", "prompt")
+            raise NotFound(f"no prompt is named {asked!r}", "prompt")
         return found.get(version)
 
     def digest(self) -> str:
@@ -150,13 +164,18 @@ class RuntimeConfig:
         if delta.base not in (0, self.version):
             raise ValueError(f"delta starts at version {delta.base}, this is {self.version}")
         start = self if delta.base else RuntimeConfig()
+        models = _applied(start.models, delta.changes, Kind.MODEL)
+        routes = _applied(start.routes, delta.changes, Kind.ROUTE)
+        prompts = _applied(start.prompts, delta.changes, Kind.PROMPT)
         return replace(
             start,
             version=delta.version,
-            models=_applied(start.models, delta.changes, Kind.MODEL),
-            routes=_applied(start.routes, delta.changes, Kind.ROUTE),
-            prompts=_applied(start.prompts, delta.changes, Kind.PROMPT),
+            models=models,
+            routes=routes,
+            prompts=prompts,
             digests=_digests(start.digests, delta.changes),
+            aliases=_aliases(start.aliases, [(start.models, models), (start.routes, routes)], delta.changes),
+            prompt_aliases=_aliases(start.prompt_aliases, [(start.prompts, prompts)], delta.changes),
             published=delta.published or start.published,
         )
 
@@ -172,6 +191,35 @@ def _applied(table: Mapping[str, Any], changes: Iterable[Change], kind: Kind) ->
         else:
             copy[change.name] = change.entry
     return MappingProxyType(copy)
+
+
+def _aliases(
+    before: Mapping[str, str],
+    tables: Iterable[tuple[Mapping[str, Entry], Mapping[str, Entry]]],
+    changes: Iterable[Change],
+) -> Mapping[str, str]:
+    """Aliases of all entries of ``tables``, each as it was and as it is. Only an entry that has or had some
+    makes the others be looked at. An alias of two, which nobody accepts, is that of the first by name."""
+    pairs = list(tables)
+    names = {change.name for change in changes}
+    if not any(further_names(table.get(name)) for pair in pairs for table in pair for name in names):
+        return before
+    found: dict[str, str] = {}
+    for _, table in pairs:
+        for name, entry in table.items():
+            for alias in further_names(entry):
+                found[alias] = min(found.get(alias, name), name)
+    return MappingProxyType(found)
+
+
+def further_names(entry: Entry | None) -> tuple[str, ...]:
+    """The aliases of an entry."""
+    if isinstance(entry, CompiledModel):
+        return entry.definition.aliases
+    if isinstance(entry, PromptVersions):
+        current = entry.versions.get(entry.current)
+        return current.aliases if current is not None else ()
+    return entry.aliases if isinstance(entry, RouteDefinition) else ()
 
 
 def _digests(

@@ -16,6 +16,7 @@ from voyager_llm.domain.completion import Account, CompletionRequest
 from voyager_llm.domain.price import Price, cost_of
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.request import RequestContext
+from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.domain.usage import NOTHING_USED
 from voyager_llm.errors import Cancelled, VoyagerError, public
 from voyager_llm.snapshot import SnapshotCell
@@ -94,12 +95,11 @@ class Accounts:
 
     def _names(self, course: Course, walk: Walk | None) -> tuple[str, str]:
         """(route, model), as far as they exist: clients must not be able to make up names."""
-        config = self._snapshots.current
-        asked = course.request.destination
+        named = self._snapshots.current.find(course.request.destination)
         tried = walk.tried[-1].model if walk is not None and walk.tried else ""
-        if asked in config.routes:
-            return asked, tried
-        return "", tried or (asked if asked in config.models else "")
+        if isinstance(named, RouteDefinition):
+            return named.name, tried
+        return "", tried or (named.name if named is not None else "")
 
     def _tell(self, ctx: RequestContext, account: Account) -> None:
         for observer in self._observers:

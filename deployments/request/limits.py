@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deployments.request.quotas import Quotas
 from voyager_llm.errors import Standing
-from voyager_llm.snapshot import SnapshotCell
+from voyager_llm.snapshot import CompiledModel, SnapshotCell
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Limits:
         """A model's limits, "requests" and "tokens"; of a route, those of its target that has room first.
         None for a name that is unknown."""
         config = self.snapshots.current
-        if (model := config.models.get(destination)) is not None:
-            return self.quotas.standing(model)
-        route = config.routes.get(destination)
-        targets = [config.models.get(target.model) for target in route.targets] if route is not None else []
-        known = [standing for one in targets if one is not None and (standing := self.quotas.standing(one))]
+        found = config.find(destination)
+        if isinstance(found, CompiledModel):
+            return self.quotas.standing(found)
+        targets = config.known(target.model for target in found.targets) if found is not None else []
+        known = [standing for one in targets if (standing := self.quotas.standing(one))]
         return min(known, key=lambda standing: max(one.reset_s for one in standing.values()), default={})

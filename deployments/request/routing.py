@@ -69,12 +69,12 @@ class Routing:
         prompt, `InvalidArgument` for a parameter that none allows, `Unavailable` or `RateLimited` when none
         admits a call now."""
         require = prompt.model_requirements if prompt is not None else None
-        route = config.routes.get(request.destination)
-        if route is not None:
-            return self._of_route(config, route, request, ctx, require, now)
-        if request.destination:
-            models = [config.model(request.destination)]
-            _refuse_unfit(models, require, request.destination)
+        named = config.destination(request.destination) if request.destination else None
+        if isinstance(named, RouteDefinition):
+            return self._of_route(config, named, request, ctx, require, now)
+        if named is not None:
+            models = [named]
+            _refuse_unfit(named, require)
         else:
             models = self._fitting(config, require)
         return Plan(
@@ -211,6 +211,6 @@ def _taking(models: Sequence[CompiledModel], request: CompletionRequest) -> list
     return taking
 
 
-def _refuse_unfit(models: Sequence[CompiledModel], require: ModelRequirements | None, name: str) -> None:
-    if require is not None and not any(model.satisfies(require) for model in models):
-        raise FailedPrecondition(f"model {name} does not offer what the prompt requires", "model")
+def _refuse_unfit(model: CompiledModel, require: ModelRequirements | None) -> None:
+    if require is not None and not model.satisfies(require):
+        raise FailedPrecondition(f"model {model.name} does not offer what the prompt requires", "model")

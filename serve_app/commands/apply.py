@@ -46,8 +46,8 @@ def apply_definition(client: ServiceClient, kind: KindInfo, definition: dict[str
     except ServiceError as error:
         if error.status != 409:
             raise
-        # The name is taken, by this definition or another version of it.
-        before = client.request("GET", f"{path}/{name}")[kind.name]
+        # The name is taken, by this definition or another version of it; else it says what is in the way.
+        before = _existing(client, f"{path}/{name}", error)[kind.name]
     else:
         return "created"
     # A field that the manifest no longer has goes, so the mask names what either has.
@@ -55,6 +55,14 @@ def apply_definition(client: ServiceClient, kind: KindInfo, definition: dict[str
     parameters = {"update_mask": ",".join(mask)}
     after = client.request("PATCH", f"{path}/{name}", json=definition, params=parameters)[kind.name]
     return "unchanged" if after["revision"] == before["revision"] else "configured"
+
+
+def _existing(client: ServiceClient, path: str, refusal: ServiceError) -> Any:
+    """What is defined already. Raises ``refusal`` where nothing is."""
+    try:
+        return client.request("GET", path)
+    except ServiceError as error:
+        raise (refusal if error.status == 404 else error) from None
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

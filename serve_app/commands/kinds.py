@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serve_app.commands.client import ServiceError
+from voyager_llm.domain.alias import with_another
 
 API_VERSION = "llm.voyager.io/v1"
 
@@ -20,6 +21,8 @@ class KindInfo:
     columns: tuple[str, ...]
     # Plural and Kubernetes' short name.
     aliases: tuple[str, ...]
+    # Whether requests call it: then its definition may have aliases.
+    is_called: bool = True
 
 
 KINDS: dict[str, KindInfo] = {
@@ -52,6 +55,7 @@ KINDS: dict[str, KindInfo] = {
             "ModelEvaluation",
             ("name", "model_ref.name", "prompt_ref.name", "schedule.frequency", "revision"),
             ("evaluations", "meval"),
+            is_called=False,
         ),
     )
 }
@@ -77,8 +81,14 @@ def from_manifest(manifest: dict[str, Any]) -> tuple[KindInfo, dict[str, Any]]:
     spec = manifest.get("spec")
     if not isinstance(spec, dict) or not metadata.get("name"):
         raise ServiceError("a manifest needs metadata.name and spec")
-    # A prompt's spec has a name of its own (underscores); the manifest's name is what refers to it.
-    return kind, {**spec, "name": str(metadata["name"])}
+    name = str(metadata["name"])
+    definition: dict[str, Any] = {**spec, "name": name}
+    # A spec may have a name of its own (underscores); the manifest's is what refers to it.
+    if kind.is_called and (
+        aliases := with_another(spec.get("aliases") or (), str(spec.get("name") or ""), name)
+    ):
+        definition["aliases"] = aliases
+    return kind, definition
 
 
 def output_only(kind: KindInfo) -> set[str]:

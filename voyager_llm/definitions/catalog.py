@@ -17,6 +17,7 @@ from typing import Any
 
 from voyager_llm.definitions.bundle import Bundle, Published
 from voyager_llm.definitions.compiler import compile_model
+from voyager_llm.definitions.names import refuse_taken
 from voyager_llm.definitions.patch import patched
 from voyager_llm.definitions.store.contract import DefinitionStore
 from voyager_llm.domain.definition import Frozen, Kind, parse
@@ -236,16 +237,12 @@ class Catalog:
         return definition
 
     def _refer(self, definition: Frozen) -> None:
-        """Refuse references to what does not exist. Raises `FailedPrecondition`."""
+        """Refuse names that are taken, and references to what does not exist. Raises `FailedPrecondition`."""
+        refuse_taken(self.config, definition)
         if isinstance(definition, RouteDefinition):
             missing = sorted(definition.references() - self.config.models.keys())
             if missing:
                 raise FailedPrecondition(f"no model is named {missing[0]!r}", "targets")
-            if definition.name in self.config.models:
-                raise FailedPrecondition("a model has this name already", "name")
-        elif isinstance(definition, ModelDefinition):
-            if definition.name in self.config.routes:
-                raise FailedPrecondition("a route has this name already", "name")
         elif isinstance(definition, EvaluationDefinition):
             self._refer_evaluation(definition)
 
@@ -253,9 +250,12 @@ class Catalog:
         known = definition.model_ref.name
         if known not in self.config.models and known not in self.config.routes:
             raise FailedPrecondition(f"no model or route is named {known!r}", "model_ref.name")
-        prompt = definition.prompt_ref
+        wanted = definition.prompt_ref
+        prompt = self.config.prompts.get(wanted.name)
+        if prompt is None:
+            raise FailedPrecondition(f"no prompt is named {wanted.name!r}", "prompt_ref")
         try:
-            self.config.prompt(prompt.name, prompt.version)
+            prompt.get(wanted.version)
         except NotFound as error:
             raise FailedPrecondition(error.message, "prompt_ref") from None
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema, field_validator, model_validator
 
 from voyager_llm.domain.address import check_endpoint
+from voyager_llm.domain.alias import Aliases
 from voyager_llm.domain.definition import Capability, Frozen, Money, Name, json_value
 from voyager_llm.domain.parameters import NAME, PARAMETERS, REQUESTED, may_be_allowed
 from voyager_llm.domain.providers import NAMES, Provider, provider, reaches
@@ -167,6 +168,7 @@ class ModelFields(Frozen):
     endpoints: Endpoints = Endpoints()
     authentication: Authentication = Authentication()
     context_length: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    aliases: Aliases = ()
 
     @model_validator(mode="after")
     def _calls_are_possible(self) -> Self:

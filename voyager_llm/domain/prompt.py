@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from voyager_llm.domain.alias import VERSION_MARK, Aliases
 from voyager_llm.domain.definition import Capability, Frozen, Money, Name, json_value
 
 ParameterType = Literal["string", "integer", "number", "boolean", "enum", "list", "object"]
@@ -80,6 +81,7 @@ class PromptFields(Frozen):
     parameters: tuple[PromptParameter, ...] = Field(default=(), max_length=128)
     model_requirements: ModelRequirements = ModelRequirements()
     evaluation_criteria: tuple[Annotated[str, Field(max_length=256)], ...] = Field(default=(), max_length=64)
+    aliases: Aliases = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -90,6 +92,8 @@ class PromptFields(Frozen):
         names = [parameter.name for parameter in self.parameters]
         if len(names) != len(set(names)):
             raise ValueError("parameter names must be unique")
+        if any(VERSION_MARK in alias for alias in self.aliases):
+            raise ValueError(f"aliases of a prompt must not contain {VERSION_MARK}, which a version follows")
         return self
 
 

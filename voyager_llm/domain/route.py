@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from voyager_llm.domain.alias import Aliases
 from voyager_llm.domain.definition import Frozen, Name
 from voyager_llm.domain.prompt import ModelRequirements
 
@@ -50,6 +51,7 @@ class RouteDefinition(Frozen):
     timeout_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 0
     max_attempts: Annotated[int, Field(ge=0, le=16)] = 0
     hedging: Hedging | None = None
+    aliases: Aliases = ()
 
     @model_validator(mode="after")
     def _targets_differ(self) -> RouteDefinition:

@@ -136,7 +136,7 @@ class ModelStatus(_message.Message):
     def __init__(self, phase: _Optional[str] = ..., last_health_check: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., availability: _Optional[float] = ..., average_latency_ms: _Optional[float] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("model_id", "name", "provider", "model_name", "version", "capabilities", "parameters", "cost", "rate_limits", "endpoints", "authentication", "context_length", "status", "revision", "etag", "author", "created_at", "updated_at")
+    __slots__ = ("model_id", "name", "provider", "model_name", "version", "capabilities", "parameters", "cost", "rate_limits", "endpoints", "authentication", "context_length", "status", "revision", "etag", "author", "created_at", "updated_at", "aliases")
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -155,6 +155,7 @@ class Model(_message.Message):
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
     model_id: str
     name: str
     provider: str
@@ -173,10 +174,11 @@ class Model(_message.Message):
     author: str
     created_at: _timestamp_pb2.Timestamp
     updated_at: _timestamp_pb2.Timestamp
-    def __init__(self, model_id: _Optional[str] = ..., name: _Optional[str] = ..., provider: _Optional[str] = ..., model_name: _Optional[str] = ..., version: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., parameters: _Optional[_Union[ModelParameters, _Mapping]] = ..., cost: _Optional[_Union[CostConfiguration, _Mapping]] = ..., rate_limits: _Optional[_Union[RateLimits, _Mapping]] = ..., endpoints: _Optional[_Union[Endpoints, _Mapping]] = ..., authentication: _Optional[_Union[Authentication, _Mapping]] = ..., context_length: _Optional[int] = ..., status: _Optional[_Union[ModelStatus, _Mapping]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model_id: _Optional[str] = ..., name: _Optional[str] = ..., provider: _Optional[str] = ..., model_name: _Optional[str] = ..., version: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., parameters: _Optional[_Union[ModelParameters, _Mapping]] = ..., cost: _Optional[_Union[CostConfiguration, _Mapping]] = ..., rate_limits: _Optional[_Union[RateLimits, _Mapping]] = ..., endpoints: _Optional[_Union[Endpoints, _Mapping]] = ..., authentication: _Optional[_Union[Authentication, _Mapping]] = ..., context_length: _Optional[int] = ..., status: _Optional[_Union[ModelStatus, _Mapping]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateModelRequest(_message.Message):
-    __slots__ = ("name", "provider", "model_name", "parameters", "cost", "capabilities", "version", "rate_limits", "endpoints", "authentication", "context_length")
+    __slots__ = ("name", "provider", "model_name", "parameters", "cost", "capabilities", "version", "rate_limits", "endpoints", "authentication", "context_length", "aliases")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -188,6 +190,7 @@ class CreateModelRequest(_message.Message):
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     AUTHENTICATION_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
     name: str
     provider: str
     model_name: str
@@ -199,7 +202,8 @@ class CreateModelRequest(_message.Message):
     endpoints: Endpoints
     authentication: Authentication
     context_length: int
-    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., model_name: _Optional[str] = ..., parameters: _Optional[_Union[ModelParameters, _Mapping]] = ..., cost: _Optional[_Union[CostConfiguration, _Mapping]] = ..., capabilities: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., rate_limits: _Optional[_Union[RateLimits, _Mapping]] = ..., endpoints: _Optional[_Union[Endpoints, _Mapping]] = ..., authentication: _Optional[_Union[Authentication, _Mapping]] = ..., context_length: _Optional[int] = ...) -> None: ...
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., model_name: _Optional[str] = ..., parameters: _Optional[_Union[ModelParameters, _Mapping]] = ..., cost: _Optional[_Union[CostConfiguration, _Mapping]] = ..., capabilities: _Optional[_Iterable[str]] = ..., version: _Optional[str] = ..., rate_limits: _Optional[_Union[RateLimits, _Mapping]] = ..., endpoints: _Optional[_Union[Endpoints, _Mapping]] = ..., authentication: _Optional[_Union[Authentication, _Mapping]] = ..., context_length: _Optional[int] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateModelResponse(_message.Message):
     __slots__ = ("model_id", "name", "status", "created_at")

@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvoyager/llm/v1/prompts.proto\x12\x0evoyager.llm.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x01\n\x0fPromptParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\'\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12$\n\x04\x65num\x18\x06 \x03(\x0b\x32\x16.google.protobuf.Value\"\x83\x01\n\x11ModelRequirements\x12\x1a\n\x12min_context_length\x18\x01 \x01(\x05\x12\x14\n\x0c\x63\x61pabilities\x18\x02 \x03(\t\x12\"\n\x15max_output_token_cost\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x18\n\x16_max_output_token_cost\"0\n\x0fMessageTemplate\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xd1\x03\n\x06Prompt\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08template\x18\x05 \x01(\t\x12\x31\n\x08messages\x18\x06 \x03(\x0b\x32\x1f.voyager.llm.v1.MessageTemplate\x12\x33\n\nparameters\x18\x07 \x03(\x0b\x32\x1f.voyager.llm.v1.PromptParameter\x12\x42\n\x12model_requirements\x18\x08 \x01(\x0b\x32!.voyager.llm.v1.ModelRequirementsH\x00\x88\x01\x01\x12\x1b\n\x13\x65valuation_criteria\x18\t \x03(\t\x12\x10\n\x08revision\x18\n \x01(\x05\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12\x0e\n\x06\x61uthor\x18\x0c \x01(\t\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x15\n\x13_model_requirements\"\x9f\x02\n\x13\x43reatePromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08template\x18\x03 \x01(\t\x12\x33\n\nparameters\x18\x04 \x03(\x0b\x32\x1f.voyager.llm.v1.PromptParameter\x12=\n\x12model_requirements\x18\x05 \x01(\x0b\x32!.voyager.llm.v1.ModelRequirements\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x31\n\x08messages\x18\x07 \x03(\x0b\x32\x1f.voyager.llm.v1.MessageTemplate\x12\x1b\n\x13\x65valuation_criteria\x18\x08 \x03(\t\"x\n\x14\x43reatePromptResponse\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x10GetPromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\";\n\x11GetPromptResponse\x12&\n\x06prompt\x18\x01 \x01(\x0b\x32\x16.voyager.llm.v1.Prompt\"\x8a\x01\n\x13UpdatePromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x06prompt\x18\x02 \x01(\x0b\x32\x16.voyager.llm.v1.Prompt\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\">\n\x14UpdatePromptResponse\x12&\n\x06prompt\x18\x01 \x01(\x0b\x32\x16.voyager.llm.v1.Prompt\"1\n\x13\x44\x65letePromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"$\n\x14\x44\x65letePromptResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\";\n\x12ListPromptsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x13ListPromptsResponse\x12\'\n\x07prompts\x18\x01 \x03(\x0b\x32\x16.voyager.llm.v1.Prompt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x19ListPromptVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x1aListPromptVersionsResponse\x12(\n\x08versions\x18\x01 \x03(\x0b\x32\x16.voyager.llm.v1.Prompt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x15RollbackPromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"@\n\x16RollbackPromptResponse\x12&\n\x06prompt\x18\x01 \x01(\x0b\x32\x16.voyager.llm.v1.Prompt\"\xb4\x01\n\x13RenderPromptRequest\x12\x13\n\x0bprompt_name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x45\n\tvariables\x18\x03 \x03(\x0b\x32\x32.voyager.llm.v1.RenderPromptRequest.VariablesEntry\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"?\n\x0ePromptMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"0\n\x0fRenderedMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xa7\x02\n\x14RenderPromptResponse\x12\x17\n\x0frendered_prompt\x18\x01 \x01(\t\x12W\n\x12resolved_variables\x18\x02 \x03(\x0b\x32;.voyager.llm.v1.RenderPromptResponse.ResolvedVariablesEntry\x12\x30\n\x08metadata\x18\x03 \x01(\x0b\x32\x1e.voyager.llm.v1.PromptMetadata\x12\x31\n\x08messages\x18\x04 \x03(\x0b\x32\x1f.voyager.llm.v1.RenderedMessage\x1a\x38\n\x16ResolvedVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cvoyager/llm/v1/prompts.proto\x12\x0evoyager.llm.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x01\n\x0fPromptParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\'\n\x07\x64\x65\x66\x61ult\x18\x05 \x01(\x0b\x32\x16.google.protobuf.Value\x12$\n\x04\x65num\x18\x06 \x03(\x0b\x32\x16.google.protobuf.Value\"\x83\x01\n\x11ModelRequirements\x12\x1a\n\x12min_context_length\x18\x01 \x01(\x05\x12\x14\n\x0c\x63\x61pabilities\x18\x02 \x03(\t\x12\"\n\x15max_output_token_cost\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x18\n\x16_max_output_token_cost\"0\n\x0fMessageTemplate\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xe2\x03\n\x06Prompt\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08template\x18\x05 \x01(\t\x12\x31\n\x08messages\x18\x06 \x03(\x0b\x32\x1f.voyager.llm.v1.MessageTemplate\x12\x33\n\nparameters\x18\x07 \x03(\x0b\x32\x1f.voyager.llm.v1.PromptParameter\x12\x42\n\x12model_requirements\x18\x08 \x01(\x0b\x32!.voyager.llm.v1.ModelRequirementsH\x00\x88\x01\x01\x12\x1b\n\x13\x65valuation_criteria\x18\t \x03(\t\x12\x10\n\x08revision\x18\n \x01(\x05\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12\x0e\n\x06\x61uthor\x18\x0c \x01(\t\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61liases\x18\x0f \x03(\tB\x15\n\x13_model_requirements\"\xb0\x02\n\x13\x43reatePromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08template\x18\x03 \x01(\t\x12\x33\n\nparameters\x18\x04 \x03(\x0b\x32\x1f.voyager.llm.v1.PromptParameter\x12=\n\x12model_requirements\x18\x05 \x01(\x0b\x32!.voyager.llm.v1.ModelRequirements\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x31\n\x08messages\x18\x07 \x03(\x0b\x32\x1f.voyager.llm.v1.MessageTemplate\x12\x1b\n\x13\x65valuation_criteria\x18\x08 \x03(\t\x12\x0f\n\x07\x61liases\x18\t \x03(\t\"x\n\x14\x43reatePromptResponse\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x10GetPromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\";\n\x11GetPromptResponse\x12&\n\x06prompt\x18\x01 \x01(\x0b\x32\x16.voyager.llm.v1.Prompt\"\x8a\x01\n\x13UpdatePromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x06prompt\x18\x02 \x01(\x0b\x32\x16.voyager.llm.v1.Prompt\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\">\n\x14UpdatePromptResponse\x12&\n\x06prompt\x18\x01 \x01(\x0b\x32\x16.voyager.llm.v1.Prompt\"1\n\x13\x44\x65letePromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"$\n\x14\x44\x65letePromptResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\";\n\x12ListPromptsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x13ListPromptsResponse\x12\'\n\x07prompts\x18\x01 \x03(\x0b\x32\x16.voyager.llm.v1.Prompt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x19ListPromptVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x1aListPromptVersionsResponse\x12(\n\x08versions\x18\x01 \x03(\x0b\x32\x16.voyager.llm.v1.Prompt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x15RollbackPromptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"@\n\x16RollbackPromptResponse\x12&\n\x06prompt\x18\x01 \x01(\x0b\x32\x16.voyager.llm.v1.Prompt\"\xb4\x01\n\x13RenderPromptRequest\x12\x13\n\x0bprompt_name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x45\n\tvariables\x18\x03 \x03(\x0b\x32\x32.voyager.llm.v1.RenderPromptRequest.VariablesEntry\x1a\x30\n\x0eVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"?\n\x0ePromptMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"0\n\x0fRenderedMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xa7\x02\n\x14RenderPromptResponse\x12\x17\n\x0frendered_prompt\x18\x01 \x01(\t\x12W\n\x12resolved_variables\x18\x02 \x03(\x0b\x32;.voyager.llm.v1.RenderPromptResponse.ResolvedVariablesEntry\x12\x30\n\x08metadata\x18\x03 \x01(\x0b\x32\x1e.voyager.llm.v1.PromptMetadata\x12\x31\n\x08messages\x18\x04 \x03(\x0b\x32\x1f.voyager.llm.v1.RenderedMessage\x1a\x38\n\x16ResolvedVariablesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,45 +45,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGETEMPLATE']._serialized_start=445
   _globals['_MESSAGETEMPLATE']._serialized_end=493
   _globals['_PROMPT']._serialized_start=496
-  _globals['_PROMPT']._serialized_end=961
-  _globals['_CREATEPROMPTREQUEST']._serialized_start=964
-  _globals['_CREATEPROMPTREQUEST']._serialized_end=1251
-  _globals['_CREATEPROMPTRESPONSE']._serialized_start=1253
-  _globals['_CREATEPROMPTRESPONSE']._serialized_end=1373
-  _globals['_GETPROMPTREQUEST']._serialized_start=1375
-  _globals['_GETPROMPTREQUEST']._serialized_end=1424
-  _globals['_GETPROMPTRESPONSE']._serialized_start=1426
-  _globals['_GETPROMPTRESPONSE']._serialized_end=1485
-  _globals['_UPDATEPROMPTREQUEST']._serialized_start=1488
-  _globals['_UPDATEPROMPTREQUEST']._serialized_end=1626
-  _globals['_UPDATEPROMPTRESPONSE']._serialized_start=1628
-  _globals['_UPDATEPROMPTRESPONSE']._serialized_end=1690
-  _globals['_DELETEPROMPTREQUEST']._serialized_start=1692
-  _globals['_DELETEPROMPTREQUEST']._serialized_end=1741
-  _globals['_DELETEPROMPTRESPONSE']._serialized_start=1743
-  _globals['_DELETEPROMPTRESPONSE']._serialized_end=1779
-  _globals['_LISTPROMPTSREQUEST']._serialized_start=1781
-  _globals['_LISTPROMPTSREQUEST']._serialized_end=1840
-  _globals['_LISTPROMPTSRESPONSE']._serialized_start=1842
-  _globals['_LISTPROMPTSRESPONSE']._serialized_end=1929
-  _globals['_LISTPROMPTVERSIONSREQUEST']._serialized_start=1931
-  _globals['_LISTPROMPTVERSIONSREQUEST']._serialized_end=2011
-  _globals['_LISTPROMPTVERSIONSRESPONSE']._serialized_start=2013
-  _globals['_LISTPROMPTVERSIONSRESPONSE']._serialized_end=2108
-  _globals['_ROLLBACKPROMPTREQUEST']._serialized_start=2110
-  _globals['_ROLLBACKPROMPTREQUEST']._serialized_end=2178
-  _globals['_ROLLBACKPROMPTRESPONSE']._serialized_start=2180
-  _globals['_ROLLBACKPROMPTRESPONSE']._serialized_end=2244
-  _globals['_RENDERPROMPTREQUEST']._serialized_start=2247
-  _globals['_RENDERPROMPTREQUEST']._serialized_end=2427
-  _globals['_RENDERPROMPTREQUEST_VARIABLESENTRY']._serialized_start=2379
-  _globals['_RENDERPROMPTREQUEST_VARIABLESENTRY']._serialized_end=2427
-  _globals['_PROMPTMETADATA']._serialized_start=2429
-  _globals['_PROMPTMETADATA']._serialized_end=2492
-  _globals['_RENDEREDMESSAGE']._serialized_start=2494
-  _globals['_RENDEREDMESSAGE']._serialized_end=2542
-  _globals['_RENDERPROMPTRESPONSE']._serialized_start=2545
-  _globals['_RENDERPROMPTRESPONSE']._serialized_end=2840
-  _globals['_RENDERPROMPTRESPONSE_RESOLVEDVARIABLESENTRY']._serialized_start=2784
-  _globals['_RENDERPROMPTRESPONSE_RESOLVEDVARIABLESENTRY']._serialized_end=2840
+  _globals['_PROMPT']._serialized_end=978
+  _globals['_CREATEPROMPTREQUEST']._serialized_start=981
+  _globals['_CREATEPROMPTREQUEST']._serialized_end=1285
+  _globals['_CREATEPROMPTRESPONSE']._serialized_start=1287
+  _globals['_CREATEPROMPTRESPONSE']._serialized_end=1407
+  _globals['_GETPROMPTREQUEST']._serialized_start=1409
+  _globals['_GETPROMPTREQUEST']._serialized_end=1458
+  _globals['_GETPROMPTRESPONSE']._serialized_start=1460
+  _globals['_GETPROMPTRESPONSE']._serialized_end=1519
+  _globals['_UPDATEPROMPTREQUEST']._serialized_start=1522
+  _globals['_UPDATEPROMPTREQUEST']._serialized_end=1660
+  _globals['_UPDATEPROMPTRESPONSE']._serialized_start=1662
+  _globals['_UPDATEPROMPTRESPONSE']._serialized_end=1724
+  _globals['_DELETEPROMPTREQUEST']._serialized_start=1726
+  _globals['_DELETEPROMPTREQUEST']._serialized_end=1775
+  _globals['_DELETEPROMPTRESPONSE']._serialized_start=1777
+  _globals['_DELETEPROMPTRESPONSE']._serialized_end=1813
+  _globals['_LISTPROMPTSREQUEST']._serialized_start=1815
+  _globals['_LISTPROMPTSREQUEST']._serialized_end=1874
+  _globals['_LISTPROMPTSRESPONSE']._serialized_start=1876
+  _globals['_LISTPROMPTSRESPONSE']._serialized_end=1963
+  _globals['_LISTPROMPTVERSIONSREQUEST']._serialized_start=1965
+  _globals['_LISTPROMPTVERSIONSREQUEST']._serialized_end=2045
+  _globals['_LISTPROMPTVERSIONSRESPONSE']._serialized_start=2047
+  _globals['_LISTPROMPTVERSIONSRESPONSE']._serialized_end=2142
+  _globals['_ROLLBACKPROMPTREQUEST']._serialized_start=2144
+  _globals['_ROLLBACKPROMPTREQUEST']._serialized_end=2212
+  _globals['_ROLLBACKPROMPTRESPONSE']._serialized_start=2214
+  _globals['_ROLLBACKPROMPTRESPONSE']._serialized_end=2278
+  _globals['_RENDERPROMPTREQUEST']._serialized_start=2281
+  _globals['_RENDERPROMPTREQUEST']._serialized_end=2461
+  _globals['_RENDERPROMPTREQUEST_VARIABLESENTRY']._serialized_start=2413
+  _globals['_RENDERPROMPTREQUEST_VARIABLESENTRY']._serialized_end=2461
+  _globals['_PROMPTMETADATA']._serialized_start=2463
+  _globals['_PROMPTMETADATA']._serialized_end=2526
+  _globals['_RENDEREDMESSAGE']._serialized_start=2528
+  _globals['_RENDEREDMESSAGE']._serialized_end=2576
+  _globals['_RENDERPROMPTRESPONSE']._serialized_start=2579
+  _globals['_RENDERPROMPTRESPONSE']._serialized_end=2874
+  _globals['_RENDERPROMPTRESPONSE_RESOLVEDVARIABLESENTRY']._serialized_start=2818
+  _globals['_RENDERPROMPTRESPONSE_RESOLVEDVARIABLESENTRY']._serialized_end=2874
 # @@protoc_insertion_point(module_scope)

@@ -46,7 +46,7 @@ class MessageTemplate(_message.Message):
     def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
 
 class Prompt(_message.Message):
-    __slots__ = ("prompt_id", "name", "version", "description", "template", "messages", "parameters", "model_requirements", "evaluation_criteria", "revision", "etag", "author", "created_at", "updated_at")
+    __slots__ = ("prompt_id", "name", "version", "description", "template", "messages", "parameters", "model_requirements", "evaluation_criteria", "revision", "etag", "author", "created_at", "updated_at", "aliases")
     PROMPT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,7 @@ class Prompt(_message.Message):
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
     prompt_id: str
     name: str
     version: str
@@ -75,10 +76,11 @@ class Prompt(_message.Message):
     author: str
     created_at: _timestamp_pb2.Timestamp
     updated_at: _timestamp_pb2.Timestamp
-    def __init__(self, prompt_id: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., description: _Optional[str] = ..., template: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[MessageTemplate, _Mapping]]] = ..., parameters: _Optional[_Iterable[_Union[PromptParameter, _Mapping]]] = ..., model_requirements: _Optional[_Union[ModelRequirements, _Mapping]] = ..., evaluation_criteria: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, prompt_id: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., description: _Optional[str] = ..., template: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[MessageTemplate, _Mapping]]] = ..., parameters: _Optional[_Iterable[_Union[PromptParameter, _Mapping]]] = ..., model_requirements: _Optional[_Union[ModelRequirements, _Mapping]] = ..., evaluation_criteria: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreatePromptRequest(_message.Message):
-    __slots__ = ("name", "version", "template", "parameters", "model_requirements", "description", "messages", "evaluation_criteria")
+    __slots__ = ("name", "version", "template", "parameters", "model_requirements", "description", "messages", "evaluation_criteria", "aliases")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +89,7 @@ class CreatePromptRequest(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     EVALUATION_CRITERIA_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     template: str
@@ -95,7 +98,8 @@ class CreatePromptRequest(_message.Message):
     description: str
     messages: _containers.RepeatedCompositeFieldContainer[MessageTemplate]
     evaluation_criteria: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., template: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[PromptParameter, _Mapping]]] = ..., model_requirements: _Optional[_Union[ModelRequirements, _Mapping]] = ..., description: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[MessageTemplate, _Mapping]]] = ..., evaluation_criteria: _Optional[_Iterable[str]] = ...) -> None: ...
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., template: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[PromptParameter, _Mapping]]] = ..., model_requirements: _Optional[_Union[ModelRequirements, _Mapping]] = ..., description: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[MessageTemplate, _Mapping]]] = ..., evaluation_criteria: _Optional[_Iterable[str]] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreatePromptResponse(_message.Message):
     __slots__ = ("prompt_id", "name", "version", "created_at")

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voyager_llm.v1 import prompts_pb2 as voyager_dot_llm_dot_v1_dot_prompts__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvoyager/llm/v1/routes.proto\x12\x0evoyager.llm.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoyager/llm/v1/prompts.proto\",\n\x0bRouteTarget\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"\x1b\n\x07Hedging\x12\x10\n\x08\x64\x65lay_ms\x18\x01 \x01(\x05\"\xf6\x03\n\x05Route\x12\x10\n\x08route_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\x07targets\x18\x03 \x03(\x0b\x32\x1b.voyager.llm.v1.RouteTarget\x12\x11\n\tfallbacks\x18\x04 \x03(\t\x12 \n\x18\x63ontext_window_fallbacks\x18\x05 \x03(\t\x12 \n\x18\x63ontent_policy_fallbacks\x18\x06 \x03(\t\x12\x0e\n\x06policy\x18\x07 \x01(\t\x12\x37\n\x07require\x18\x08 \x01(\x0b\x32!.voyager.llm.v1.ModelRequirementsH\x00\x88\x01\x01\x12\x12\n\ntimeout_ms\x18\t \x01(\x05\x12\x14\n\x0cmax_attempts\x18\n \x01(\x05\x12-\n\x07hedging\x18\x0b \x01(\x0b\x32\x17.voyager.llm.v1.HedgingH\x01\x88\x01\x01\x12\x10\n\x08revision\x18\x0c \x01(\x05\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x0e\n\x06\x61uthor\x18\x0e \x01(\t\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_requireB\n\n\x08_hedging\":\n\x12\x43reateRouteRequest\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Route\";\n\x13\x43reateRouteResponse\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Route\"1\n\x0fGetRouteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\"8\n\x10GetRouteResponse\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Route\"\x87\x01\n\x12UpdateRouteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x05route\x18\x02 \x01(\x0b\x32\x15.voyager.llm.v1.Route\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\";\n\x13UpdateRouteResponse\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Route\"0\n\x12\x44\x65leteRouteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"#\n\x13\x44\x65leteRouteResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x11ListRoutesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x12ListRoutesResponse\x12%\n\x06routes\x18\x01 \x03(\x0b\x32\x15.voyager.llm.v1.Route\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bvoyager/llm/v1/routes.proto\x12\x0evoyager.llm.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoyager/llm/v1/prompts.proto\",\n\x0bRouteTarget\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"\x1b\n\x07Hedging\x12\x10\n\x08\x64\x65lay_ms\x18\x01 \x01(\x05\"\x87\x04\n\x05Route\x12\x10\n\x08route_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\x07targets\x18\x03 \x03(\x0b\x32\x1b.voyager.llm.v1.RouteTarget\x12\x11\n\tfallbacks\x18\x04 \x03(\t\x12 \n\x18\x63ontext_window_fallbacks\x18\x05 \x03(\t\x12 \n\x18\x63ontent_policy_fallbacks\x18\x06 \x03(\t\x12\x0e\n\x06policy\x18\x07 \x01(\t\x12\x37\n\x07require\x18\x08 \x01(\x0b\x32!.voyager.llm.v1.ModelRequirementsH\x00\x88\x01\x01\x12\x12\n\ntimeout_ms\x18\t \x01(\x05\x12\x14\n\x0cmax_attempts\x18\n \x01(\x05\x12-\n\x07hedging\x18\x0b \x01(\x0b\x32\x17.voyager.llm.v1.HedgingH\x01\x88\x01\x01\x12\x10\n\x08revision\x18\x0c \x01(\x05\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x0e\n\x06\x61uthor\x18\x0e \x01(\t\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61liases\x18\x11 \x03(\tB\n\n\x08_requireB\n\n\x08_hedging\":\n\x12\x43reateRouteRequest\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Route\";\n\x13\x43reateRouteResponse\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Route\"1\n\x0fGetRouteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x05\"8\n\x10GetRouteResponse\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Route\"\x87\x01\n\x12UpdateRouteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x05route\x18\x02 \x01(\x0b\x32\x15.voyager.llm.v1.Route\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\";\n\x13UpdateRouteResponse\x12$\n\x05route\x18\x01 \x01(\x0b\x32\x15.voyager.llm.v1.Route\"0\n\x12\x44\x65leteRouteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"#\n\x13\x44\x65leteRouteResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x11ListRoutesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x12ListRoutesResponse\x12%\n\x06routes\x18\x01 \x03(\x0b\x32\x15.voyager.llm.v1.Route\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,25 +39,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEDGING']._serialized_start=190
   _globals['_HEDGING']._serialized_end=217
   _globals['_ROUTE']._serialized_start=220
-  _globals['_ROUTE']._serialized_end=722
-  _globals['_CREATEROUTEREQUEST']._serialized_start=724
-  _globals['_CREATEROUTEREQUEST']._serialized_end=782
-  _globals['_CREATEROUTERESPONSE']._serialized_start=784
-  _globals['_CREATEROUTERESPONSE']._serialized_end=843
-  _globals['_GETROUTEREQUEST']._serialized_start=845
-  _globals['_GETROUTEREQUEST']._serialized_end=894
-  _globals['_GETROUTERESPONSE']._serialized_start=896
-  _globals['_GETROUTERESPONSE']._serialized_end=952
-  _globals['_UPDATEROUTEREQUEST']._serialized_start=955
-  _globals['_UPDATEROUTEREQUEST']._serialized_end=1090
-  _globals['_UPDATEROUTERESPONSE']._serialized_start=1092
-  _globals['_UPDATEROUTERESPONSE']._serialized_end=1151
-  _globals['_DELETEROUTEREQUEST']._serialized_start=1153
-  _globals['_DELETEROUTEREQUEST']._serialized_end=1201
-  _globals['_DELETEROUTERESPONSE']._serialized_start=1203
-  _globals['_DELETEROUTERESPONSE']._serialized_end=1238
-  _globals['_LISTROUTESREQUEST']._serialized_start=1240
-  _globals['_LISTROUTESREQUEST']._serialized_end=1298
-  _globals['_LISTROUTESRESPONSE']._serialized_start=1300
-  _globals['_LISTROUTESRESPONSE']._serialized_end=1384
+  _globals['_ROUTE']._serialized_end=739
+  _globals['_CREATEROUTEREQUEST']._serialized_start=741
+  _globals['_CREATEROUTEREQUEST']._serialized_end=799
+  _globals['_CREATEROUTERESPONSE']._serialized_start=801
+  _globals['_CREATEROUTERESPONSE']._serialized_end=860
+  _globals['_GETROUTEREQUEST']._serialized_start=862
+  _globals['_GETROUTEREQUEST']._serialized_end=911
+  _globals['_GETROUTERESPONSE']._serialized_start=913
+  _globals['_GETROUTERESPONSE']._serialized_end=969
+  _globals['_UPDATEROUTEREQUEST']._serialized_start=972
+  _globals['_UPDATEROUTEREQUEST']._serialized_end=1107
+  _globals['_UPDATEROUTERESPONSE']._serialized_start=1109
+  _globals['_UPDATEROUTERESPONSE']._serialized_end=1168
+  _globals['_DELETEROUTEREQUEST']._serialized_start=1170
+  _globals['_DELETEROUTEREQUEST']._serialized_end=1218
+  _globals['_DELETEROUTERESPONSE']._serialized_start=1220
+  _globals['_DELETEROUTERESPONSE']._serialized_end=1255
+  _globals['_LISTROUTESREQUEST']._serialized_start=1257
+  _globals['_LISTROUTESREQUEST']._serialized_end=1315
+  _globals['_LISTROUTESRESPONSE']._serialized_start=1317
+  _globals['_LISTROUTESRESPONSE']._serialized_end=1401
 # @@protoc_insertion_point(module_scope)

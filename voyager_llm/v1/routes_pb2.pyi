@@ -26,7 +26,7 @@ class Hedging(_message.Message):
     def __init__(self, delay_ms: _Optional[int] = ...) -> None: ...
 
 class Route(_message.Message):
-    __slots__ = ("route_id", "name", "targets", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "policy", "require", "timeout_ms", "max_attempts", "hedging", "revision", "etag", "author", "created_at", "updated_at")
+    __slots__ = ("route_id", "name", "targets", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "policy", "require", "timeout_ms", "max_attempts", "hedging", "revision", "etag", "author", "created_at", "updated_at", "aliases")
     ROUTE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,7 @@ class Route(_message.Message):
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
     route_id: str
     name: str
     targets: _containers.RepeatedCompositeFieldContainer[RouteTarget]
@@ -59,7 +60,8 @@ class Route(_message.Message):
     author: str
     created_at: _timestamp_pb2.Timestamp
     updated_at: _timestamp_pb2.Timestamp
-    def __init__(self, route_id: _Optional[str] = ..., name: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[RouteTarget, _Mapping]]] = ..., fallbacks: _Optional[_Iterable[str]] = ..., context_window_fallbacks: _Optional[_Iterable[str]] = ..., content_policy_fallbacks: _Optional[_Iterable[str]] = ..., policy: _Optional[str] = ..., require: _Optional[_Union[_prompts_pb2.ModelRequirements, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., max_attempts: _Optional[int] = ..., hedging: _Optional[_Union[Hedging, _Mapping]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, route_id: _Optional[str] = ..., name: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[RouteTarget, _Mapping]]] = ..., fallbacks: _Optional[_Iterable[str]] = ..., context_window_fallbacks: _Optional[_Iterable[str]] = ..., content_policy_fallbacks: _Optional[_Iterable[str]] = ..., policy: _Optional[str] = ..., require: _Optional[_Union[_prompts_pb2.ModelRequirements, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., max_attempts: _Optional[int] = ..., hedging: _Optional[_Union[Hedging, _Mapping]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateRouteRequest(_message.Message):
     __slots__ = ("route",)

@@ -20,11 +20,13 @@ from deployments.ingress.status import limit_headers, openai_body, trace_headers
 from deployments.lanes.sse import DONE, frame
 from deployments.request.limits import Limits
 from deployments.request.pipeline import Pipeline
+from voyager_llm.domain.alias import PROMPT_PREFIX
 from voyager_llm.domain.completion import Account, CompletionRequest
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.request import RequestContext
-from voyager_llm.errors import NotFound, VoyagerError
-from voyager_llm.snapshot import SnapshotCell
+from voyager_llm.domain.route import RouteDefinition
+from voyager_llm.errors import VoyagerError
+from voyager_llm.snapshot import CompiledModel, SnapshotCell
 
 
 class OpenAIApi:
@@ -81,26 +83,29 @@ class OpenAIApi:
                 await events.end()
 
     def list_models(self) -> bytes:
-        """Models, routes and prompts: whatever `model` may name."""
+        """Models, routes and prompts, by names and aliases: whatever `model` may name."""
         config = self._snapshots.current
-        entries = [_entry(name, model.definition.provider) for name, model in config.models.items()]
-        entries += [_entry(name, "route") for name in config.routes]
-        entries += [_entry(f"prompt:{name}", "prompt") for name in config.prompts]
+        called = {*config.models, *config.routes, *config.aliases}
+        prompts = {*config.prompts, *config.prompt_aliases}
+        entries = [_entry(name, found) for name in called if (found := config.find(name))]
+        entries += [_entry(f"{PROMPT_PREFIX}{name}", None) for name in prompts]
         return orjson.dumps({"object": "list", "data": sorted(entries, key=lambda e: e["id"])})
 
-    def get_model(self, name: str) -> bytes:
-        """Raises `NotFound`."""
+    def get_model(self, asked: str) -> bytes:
+        """What a name or alias stands for. Raises `NotFound`."""
         config = self._snapshots.current
-        if name in config.models:
-            return orjson.dumps(_entry(name, config.models[name].definition.provider))
-        if name in config.routes:
-            return orjson.dumps(_entry(name, "route"))
-        if name.removeprefix("prompt:") in config.prompts and name.startswith("prompt:"):
-            return orjson.dumps(_entry(name, "prompt"))
-        raise NotFound(f"no model or route is named {name!r}", "model")
+        if asked.startswith(PROMPT_PREFIX):
+            config.prompt(asked.removeprefix(PROMPT_PREFIX))
+            return orjson.dumps(_entry(asked, None))
+        return orjson.dumps(_entry(asked, config.destination(asked)))
 
 
-def _entry(name: str, owner: str) -> dict[str, Any]:
+def _entry(name: str, found: CompiledModel | RouteDefinition | None) -> dict[str, Any]:
+    """What OpenAI shows of a model; nothing found stands for a prompt."""
+    if isinstance(found, CompiledModel):
+        owner = found.definition.provider
+    else:
+        owner = "route" if found is not None else "prompt"
     return {"id": name, "object": "model", "created": 0, "owned_by": owner}
 
 

@@ -22,6 +22,7 @@ class ConditionType(StrEnum):
     PROGRAMMED = "Programmed"  # every replica reports the configuration that holds it
     AVAILABLE = "Available"  # traffic or probes reach an endpoint
     MODELS_AVAILABLE = "ModelsAvailable"  # some available model offers what the prompt requires
+    ALIASES_GRANTED = "AliasesGranted"  # requests may call it by all of its aliases
     ROTATION_DUE = "RotationDue"  # the key is older than its policy allows
     PROGRESSING = "Progressing"  # an evaluation runs
     THRESHOLD_MET = "ThresholdMet"  # the last score reached minimum_score
@@ -34,6 +35,8 @@ class Reason(StrEnum):
 
     ACCEPTED = "Accepted"
     INVALID = "Invalid"
+    NAME_TAKEN = "NameTaken"
+    GRANTED = "Granted"
     TOO_LARGE = "ConfigurationTooLarge"
     RESOLVED = "Resolved"
     MODEL_NOT_FOUND = "ModelNotFound"

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from voyager_llm.definitions.crd.resources import API_VERSION, BY_KIND, GROUP, Resource
-from voyager_llm.definitions.crd.specs import written_value
+from voyager_llm.definitions.crd.specs import PromptSpec, written_value
+from voyager_llm.domain.alias import with_another
 from voyager_llm.domain.definition import Frozen, Kind, document, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition
@@ -35,7 +36,11 @@ def definition_of(resource: Resource, manifest: Mapping[str, Any]) -> Frozen:
     Raises `InvalidArgument`, with the field's path below `spec`: objects older than the schema may break
     any rule."""
     spec = parse(resource.spec, manifest.get("spec") or {})
-    return parse(_DEFINITIONS[resource.definition], {**document(spec), "name": name_of(manifest)})
+    name = name_of(manifest)
+    fields = {**document(spec), "name": name}
+    if isinstance(spec, PromptSpec):
+        fields["aliases"] = with_another(spec.aliases, spec.name, name)
+    return parse(_DEFINITIONS[resource.definition], fields)
 
 
 def name_of(manifest: Mapping[str, Any]) -> str:

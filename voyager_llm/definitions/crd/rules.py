@@ -61,6 +61,16 @@ _URL = (
     ),
 )  # fmt: skip
 
+_ALIASES = (
+    Rule(
+        # What Python calls printable, and of blanks the plain one, between others.
+        "self.all(a, a.matches('^[^\\\\p{C}\\\\p{Z}]+( +[^\\\\p{C}\\\\p{Z}]+)*$'))",
+        "aliases must be printable, without blanks at their ends",
+    ),
+    Rule("self.all(a, !a.startsWith('prompt:'))", "aliases must not begin with prompt:"),
+    Rule("self.all(a, self.exists_one(b, a == b))", "aliases must differ"),
+)
+
 # By the name of the pydantic class whose schema carries them.
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "ModelSpec": (
@@ -78,6 +88,14 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             " || ((!has(self.endpoints.primary) || !self.endpoints.primary.startsWith('http:'))"
             " && (!has(self.endpoints.backup) || !self.endpoints.backup.startsWith('http:')))",
             message_expression="'endpoints must use https when provider is ' + self.provider",
+        ),
+    ),
+    "ModelSpec.aliases": _ALIASES,
+    "PromptSpec.aliases": (
+        *_ALIASES,
+        Rule(
+            "self.all(a, !a.contains('@'))",
+            "aliases of a prompt must not contain @, which a version follows",
         ),
     ),
     "Endpoints": (

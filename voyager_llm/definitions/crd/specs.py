@@ -57,7 +57,7 @@ class Parameter(PromptParameter):
 
 
 class PromptSpec(PromptFields):
-    """Spec of a PromptDefinition. ``name`` is for people; metadata's name is what refers to it."""
+    """Spec of a PromptDefinition. Metadata's name is what refers to it; ``name`` is an alias beside it."""
 
     name: Annotated[str, Field(max_length=253)] = ""
     parameters: Annotated[tuple[Parameter, ...], _ByName] = Field(  # pyright: ignore[reportIncompatibleVariableOverride] -- frozen
