@@ -12,13 +12,16 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
+from voyager_llm.domain.alias import PROMPT_PREFIX
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition
+from voyager_llm.domain.nearest import Names
 from voyager_llm.domain.price import Price
 from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
 from voyager_llm.domain.route import RouteDefinition
@@ -106,6 +109,9 @@ class Delta:
     published: str = ""
 
 
+_NOBODY = Names(())
+
+
 def _empty() -> Mapping[Any, Any]:
     return MappingProxyType({})
 
@@ -124,6 +130,9 @@ class RuntimeConfig:
     prompt_aliases: Mapping[str, str] = field(default_factory=_empty)
     # Digest of the last bundle that a cluster published; empty where no cluster does.
     published: str = ""
+    # What requests may call, to find what an unknown name was meant to be.
+    called: Names = field(default=_NOBODY, compare=False, repr=False)
+    prompts_called: Names = field(default=_NOBODY, compare=False, repr=False)
 
     def find(self, asked: str) -> CompiledModel | RouteDefinition | None:
         """The model or route that a request calls by its name or an alias."""
@@ -136,7 +145,7 @@ class RuntimeConfig:
         """As `find`. Raises `NotFound`."""
         found = self.find(asked)
         if found is None:
-            raise NotFound(f"no model or route is named {asked!r}", "model")
+            raise NotFound(self.called.unknown("model or route", asked), "model")
         return found
 
     def known(self, names: Iterable[str]) -> list[CompiledModel]:
@@ -151,7 +160,7 @@ class RuntimeConfig:
         """A version of what `find_prompt` finds. Raises `NotFound`."""
         found = self.find_prompt(asked)
         if found is None:
-            raise NotFound(f"no prompt is named {asked!r}", "prompt")
+            raise NotFound(self.prompts_called.unknown("prompt", asked), "prompt")
         return found.get(version)
 
     def digest(self) -> str:
@@ -167,6 +176,9 @@ class RuntimeConfig:
         models = _applied(start.models, delta.changes, Kind.MODEL)
         routes = _applied(start.routes, delta.changes, Kind.ROUTE)
         prompts = _applied(start.prompts, delta.changes, Kind.PROMPT)
+        aliases = _aliases(start.aliases, [(start.models, models), (start.routes, routes)], delta.changes)
+        prompt_aliases = _aliases(start.prompt_aliases, [(start.prompts, prompts)], delta.changes)
+        prefixed = map(PROMPT_PREFIX.__add__, chain(prompts, prompt_aliases))
         return replace(
             start,
             version=delta.version,
@@ -174,9 +186,11 @@ class RuntimeConfig:
             routes=routes,
             prompts=prompts,
             digests=_digests(start.digests, delta.changes),
-            aliases=_aliases(start.aliases, [(start.models, models), (start.routes, routes)], delta.changes),
-            prompt_aliases=_aliases(start.prompt_aliases, [(start.prompts, prompts)], delta.changes),
+            aliases=aliases,
+            prompt_aliases=prompt_aliases,
             published=delta.published or start.published,
+            called=Names(chain(models, routes, prefixed, aliases)),
+            prompts_called=Names(chain(prompts, prompt_aliases)),
         )
 
 
