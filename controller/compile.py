@@ -6,9 +6,10 @@ why. Used by `reconciler.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import orjson
 
@@ -22,6 +23,7 @@ from voyager_llm.definitions.kube.client import Object
 from voyager_llm.domain.definition import Frozen, Kind, document
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.errors import VoyagerError
 from voyager_llm.templating.render import check_prompt
 
@@ -130,19 +132,32 @@ def _taken(called: str, holder: Key | None, owners: Mapping[Key, str]) -> str:
 def _with_references(
     verdicts: Mapping[Key, Verdict], entries: Mapping[Key, Published]
 ) -> Mapping[Key, Verdict]:
-    """Evaluations are told when a model or prompt of theirs does not exist."""
+    """Routes and evaluations are told what they name and does not exist."""
     result = dict(verdicts)
     for (kind, own), verdict in verdicts.items():
-        if kind is not Kind.EVALUATION or not verdict.accepted:
+        if kind not in _REFERENCES or not verdict.accepted:
             continue
-        definition = EvaluationDefinition.model_validate(entries[kind, verdict.name].document)
-        model, prompt = definition.model_ref.name, definition.prompt_ref.name
-        if (Kind.MODEL, model) not in entries:
-            result[kind, own] = replace(
-                verdict, refs=Reason.MODEL_NOT_FOUND, refs_message=f"no ModelDefinition is named {model}"
-            )
-        elif (Kind.PROMPT, prompt) not in entries:
-            result[kind, own] = replace(
-                verdict, refs=Reason.PROMPT_NOT_FOUND, refs_message=f"no PromptDefinition is named {prompt}"
-            )
+        reason, message = _REFERENCES[kind](entries[kind, verdict.name].document, entries)
+        result[kind, own] = replace(verdict, refs=reason, refs_message=message)
     return result
+
+
+def _of_route(document: Mapping[str, Any], entries: Container[Key]) -> tuple[Reason, str]:
+    wanted = RouteDefinition.model_validate(document).references()
+    missing = sorted(model for model in wanted if (Kind.MODEL, model) not in entries)
+    if missing:
+        return Reason.MODEL_NOT_FOUND, f"no ModelDefinition is named {missing[0]}; the others are used"
+    return Reason.RESOLVED, ""
+
+
+def _of_evaluation(document: Mapping[str, Any], entries: Container[Key]) -> tuple[Reason, str]:
+    definition = EvaluationDefinition.model_validate(document)
+    model, prompt = definition.model_ref.name, definition.prompt_ref.name
+    if (Kind.MODEL, model) not in entries and (Kind.ROUTE, model) not in entries:
+        return Reason.MODEL_NOT_FOUND, f"no ModelDefinition or RouteDefinition is named {model}"
+    if (Kind.PROMPT, prompt) not in entries:
+        return Reason.PROMPT_NOT_FOUND, f"no PromptDefinition is named {prompt}"
+    return Reason.RESOLVED, ""
+
+
+_REFERENCES = {Kind.ROUTE: _of_route, Kind.EVALUATION: _of_evaluation}

@@ -5,7 +5,7 @@ A phase is derived from conditions, never decided beside them. Used by `reconcil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.health import Phase
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
+from voyager_llm.domain.route import RouteDefinition
 from voyager_llm.report import ModelReport, Report
 
 Status = dict[str, Any]
@@ -100,7 +101,7 @@ def _model(
     findings.append(_ready(findings))
     seen = max((report.last_seen for report in reports), default=0.0)
     return {
-        "phase": _model_phase(verdict, programmed, available),
+        "phase": _phase(verdict, programmed, available),
         "last_health_check": timestamp(seen) if seen else before.get("last_health_check"),
         "availability": _mean(report.availability for report in reports),
         "average_latency_ms": _mean(report.latency_ms for report in reports),
@@ -134,6 +135,39 @@ def _prompt(
     }, findings
 
 
+def _route(
+    entry: Published | None, verdict: Verdict, before: Status, view: View
+) -> tuple[Status, list[Finding]]:
+    definition = RouteDefinition.model_validate(entry.document) if entry is not None else None
+    targets = definition.targets if definition is not None else ()
+    states = [_available(_reports(view.report, target.model)) for target in targets]
+    available = _of_targets(states)
+    refs = Finding(
+        Type.RESOLVED_REFS, as_state(verdict.refs is Reason.RESOLVED), verdict.refs, verdict.refs_message
+    )
+    programmed = _programmed(Kind.ROUTE, entry, view)
+    findings = [_accepted(verdict), refs, programmed, available, *_aliases(verdict)]
+    findings.append(_ready(findings))
+    phase = _phase(verdict, programmed, available)
+    return {
+        "phase": "Degraded" if phase == "Ready" and refs.status != "True" else phase,
+        "targets": len(targets),
+        "available_targets": sum(state.status == "True" for state in states),
+    }, findings
+
+
+def _of_targets(states: Sequence[Finding]) -> Finding:
+    """Available as long as one target is."""
+    reached = [state for state in states if state.status == "True"]
+    text = f"{len(reached)} of {len(states)} targets are available"
+    if reached:
+        healthy = len(reached) == len(states) and all(state.reason is Reason.HEALTHY for state in states)
+        return Finding(Type.AVAILABLE, "True", Reason.HEALTHY if healthy else Reason.DEGRADED, text)
+    if not states or any(state.status == "Unknown" for state in states):
+        return Finding(Type.AVAILABLE, "Unknown", Reason.NO_TRAFFIC, "no call and no probe was made yet")
+    return Finding(Type.AVAILABLE, "False", Reason.UNHEALTHY, text)
+
+
 def _evaluation(
     entry: Published | None, verdict: Verdict, before: Status, view: View
 ) -> tuple[Status, list[Finding]]:
@@ -159,7 +193,7 @@ def _evaluation(
 
 
 _THRESHOLD = {None: Reason.NOT_RUN, True: Reason.MINIMUM_REACHED, False: Reason.BELOW_MINIMUM}
-_PARTS = {Kind.MODEL: _model, Kind.PROMPT: _prompt, Kind.EVALUATION: _evaluation}
+_PARTS = {Kind.MODEL: _model, Kind.PROMPT: _prompt, Kind.ROUTE: _route, Kind.EVALUATION: _evaluation}
 
 
 def _accepted(verdict: Verdict) -> Finding:
@@ -199,7 +233,7 @@ def _available(reports: Iterable[ModelReport]) -> Finding:
     return Finding(Type.AVAILABLE, "True", Reason.HEALTHY if healthy else Reason.DEGRADED, message)
 
 
-def _model_phase(verdict: Verdict, programmed: Finding, available: Finding) -> str:
+def _phase(verdict: Verdict, programmed: Finding, available: Finding) -> str:
     if not verdict.accepted:
         return "Invalid"
     if programmed.status != "True" or available.status == "Unknown":

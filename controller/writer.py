@@ -24,7 +24,9 @@ FIGURES_S = 300.0
 HEALTH_HOLD_S = 30.0
 _AT_ONCE = 8
 
-_FIGURES = frozenset({"availability", "average_latency_ms", "last_health_check", "usage_count", "key"})
+_FIGURES = frozenset(
+    {"availability", "average_latency_ms", "last_health_check", "usage_count", "key", "available_targets"}
+)
 _HEALTH = frozenset({ConditionType.AVAILABLE, ConditionType.READY})
 
 

@@ -62,7 +62,7 @@ async def show(running: Platform, envoy: Gateway, provider: FakeProvider) -> Non
     say(manifest.read_text())
     kubectl(running, "apply", "-f", str(manifest))
     await eventually(lambda: is_ready(api, "demo"), 60)
-    kubectl(running, "get", "mdef,pdef,meval")
+    kubectl(running, "get", "mdef,pdef,rdef,meval")
     await complete(envoy)
     await rotate(running, envoy, provider)
     kubectl(running, "get", "mdef", "demo", "-o", "jsonpath={.status.key}")

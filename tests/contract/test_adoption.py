@@ -86,11 +86,12 @@ async def test_publishing_again_changes_nothing(hub: Hub) -> None:
     assert hub.cell.current.version == version
 
 
-async def test_routes_are_not_the_clusters(hub: Hub) -> None:
+async def test_routes_are_the_clusters_too(hub: Hub) -> None:
+    route = Published(Kind.ROUTE, "r", {"name": "r", "targets": [{"model": "a"}], "aliases": ["x/y"]}, "git")
+    await hub.publish(model("a"), route)
+    assert hub.cell.current.find("x/y") is hub.cell.current.routes["r"]
     await hub.publish(model("a"))
-    await hub.catalog.create(Kind.ROUTE, {"name": "r", "targets": [{"model": "a"}]}, "ada")
-    await hub.publish(model("b"))
-    assert set(hub.cell.current.routes) == {"r"}
+    assert not hub.cell.current.routes
 
 
 async def test_what_is_invalid_keeps_its_last_version(hub: Hub) -> None:
@@ -130,7 +131,7 @@ async def test_a_publication_that_holds_the_write_makes_no_version(hub: Hub) -> 
 names = st.text("abcdefg", min_size=1, max_size=5)
 entries = st.builds(
     Published,
-    kind=st.sampled_from([Kind.MODEL, Kind.PROMPT, Kind.EVALUATION]),
+    kind=st.sampled_from(list(Kind)),
     name=names,
     document=st.dictionaries(
         names, st.none() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.lists(st.booleans())

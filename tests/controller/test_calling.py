@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from controller.calling import aliases_of, decided
 from controller.compile import Compiled, compile_cluster
-from tests.controller.test_compile import manifest, model, observed, prompt
+from tests.controller.test_compile import manifest, model, observed, prompt, route
 from voyager_llm.definitions.bundle import Bundle, Published
 from voyager_llm.definitions.crd.conditions import Reason
 from voyager_llm.domain.definition import Kind
@@ -73,6 +73,13 @@ def test_an_alias_is_free_again_when_its_holder_is_gone() -> None:
 def test_a_prompts_name_in_its_spec_is_its_alias() -> None:
     named = manifest("suggest", {"version": "1.0.0", "template": "x", "name": "suggest_it"})
     assert aliases(compiled(named), Kind.PROMPT, "suggest") == ("suggest_it",)
+
+
+def test_models_and_routes_are_called_together() -> None:
+    result = compiled(dated(model("m", aliases=["x"]), OLD), dated(route("r", "m", aliases=["x", "y"]), NEW))
+    assert aliases(result, Kind.MODEL, "m") == ("x",)
+    assert aliases(result, Kind.ROUTE, "r") == ("y",)
+    assert result.verdicts[Kind.ROUTE, "r"].aliases_message == "ModelDefinition m is called 'x' already"
 
 
 def test_models_and_prompts_are_called_apart() -> None:

@@ -38,12 +38,20 @@ def evaluation(name: str, model_name: str, prompt_name: str) -> dict[str, Any]:
     )
 
 
+def route(name: str, *targets: str, **spec: Any) -> dict[str, Any]:
+    return manifest(name, {"targets": [{"model": target} for target in targets], **spec})
+
+
+# By a field that objects of the kind alone have.
+_KINDS = {"metrics": "ModelEvaluation", "version": "PromptDefinition", "targets": "RouteDefinition"}
+
+
 def observed(*objects: dict[str, Any]) -> Observed:
     kinds: dict[str, list[dict[str, Any]]] = {}
     for found in objects:
         spec = found["spec"]
-        kind = "ModelEvaluation" if "metrics" in spec else "PromptDefinition" if "version" in spec else ""
-        kinds.setdefault(kind or "ModelDefinition", []).append(found)
+        kind = next((kind for field, kind in _KINDS.items() if field in spec), "ModelDefinition")
+        kinds.setdefault(kind, []).append(found)
     return Observed({kind: tuple(found) for kind, found in kinds.items()})
 
 
@@ -84,6 +92,33 @@ def test_missing_references_are_named() -> None:
     )  # fmt: skip
     refs = {name: compiled.verdicts[Kind.EVALUATION, name].refs for name in "efg"}
     assert refs == {"e": Reason.RESOLVED, "f": Reason.MODEL_NOT_FOUND, "g": Reason.PROMPT_NOT_FOUND}
+
+
+def test_a_route_is_in_force_with_the_models_that_exist() -> None:
+    """Objects come in any order: a route may be there before its models, and outlive them."""
+    compiled = compile_cluster(
+        observed(model("a"), route("r", "a", "later", fallbacks=["gone"]), route("whole", "a")), Bundle()
+    )
+    verdict = compiled.verdicts[Kind.ROUTE, "r"]
+    assert (verdict.accepted, verdict.refs) == (True, Reason.MODEL_NOT_FOUND)
+    assert verdict.refs_message == "no ModelDefinition is named gone; the others are used"
+    assert compiled.verdicts[Kind.ROUTE, "whole"].refs is Reason.RESOLVED
+    assert [entry.name for entry in compiled.bundle.entries] == ["a", "r", "whole"]
+
+
+def test_an_evaluation_may_be_of_a_route() -> None:
+    compiled = compile_cluster(
+        observed(model("m"), route("r", "m"), prompt("p"), evaluation("e", "r", "p")), Bundle()
+    )
+    assert compiled.verdicts[Kind.EVALUATION, "e"].refs is Reason.RESOLVED
+
+
+def test_a_model_and_a_route_do_not_share_a_name() -> None:
+    compiled = compile_cluster(observed(model("a"), model("b"), route("a", "b")), Bundle())
+    refused = compiled.verdicts[Kind.ROUTE, "a"]
+    assert (refused.accepted, refused.reason) == (False, Reason.NAME_TAKEN)
+    assert refused.message == "ModelDefinition a is called 'a' already"
+    assert (Kind.ROUTE, "a") not in compiled.bundle.by_name
 
 
 def test_the_author_is_who_wrote_the_spec() -> None:

@@ -13,7 +13,7 @@ from controller.publish import RayServicePublisher
 from controller.reconciler import Outcome, Reconciler
 from controller.serve_config import bundle_in, load_base
 from scripts.kubernetes.platform import NAMESPACE, RAY_SERVICES, eventually, path_of
-from tests.controller.test_compile import evaluation, model, prompt
+from tests.controller.test_compile import evaluation, model, prompt, route
 from tests.support.dataplane import FakeDataPlane
 from voyager_llm.definitions.bundle import Bundle
 from voyager_llm.definitions.crd.resources import ALLOW_EMPTY, BY_KIND
@@ -111,6 +111,47 @@ async def test_from_objects_to_statuses(harness: Harness) -> None:
         assert await harness.condition(kind, name, "Ready") == ("True", "Ready")
     prompt_status = await harness.status(Kind.PROMPT, "p")
     assert (prompt_status["version"], prompt_status["usage_count"]) == ("1.0.0", 6)
+
+
+async def test_a_routes_status_is_that_of_its_targets(harness: Harness) -> None:
+    for name in "abc":
+        await harness.create(Kind.MODEL, model(name))
+    await harness.create(Kind.ROUTE, route("r", "a", "b"))
+    await harness.create(Kind.ROUTE, route("lonely", "c"))
+    await harness.create(Kind.ROUTE, route("early", "a", "later"))
+    await harness.settle("a", "b")
+    assert (await harness.published()).by_name.keys() >= {(Kind.ROUTE, "r"), (Kind.ROUTE, "early")}
+    status = await harness.status(Kind.ROUTE, "r")
+    assert (status["phase"], status["targets"], status["available_targets"]) == ("Ready", 2, 2)
+    assert await harness.condition(Kind.ROUTE, "r", "Ready") == ("True", "Ready")
+    assert (await harness.status(Kind.ROUTE, "lonely"))["phase"] == "Pending"
+    assert await harness.condition(Kind.ROUTE, "lonely", "Available") == ("Unknown", "NoTraffic")
+    early = await harness.status(Kind.ROUTE, "early")
+    assert (early["phase"], early["available_targets"]) == ("Degraded", 1)
+    assert await harness.condition(Kind.ROUTE, "early", "ResolvedRefs") == ("False", "ModelNotFound")
+    assert await harness.condition(Kind.ROUTE, "early", "Ready") == ("False", "ModelNotFound")
+    await harness.settle("a", "b", "c", phase=Phase.UNAVAILABLE)
+    harness.now += 60
+    await harness.round(wake=False)
+    assert (await harness.status(Kind.ROUTE, "r"))["phase"] == "Unavailable"
+    assert await harness.condition(Kind.ROUTE, "r", "Available") == ("False", "Unhealthy")
+
+
+async def test_an_alias_that_another_has_is_told(harness: Harness) -> None:
+    await harness.create(Kind.MODEL, model("a", aliases=["openrouter/a", "gpt"]))
+    await harness.settle("a")
+    assert await harness.condition(Kind.MODEL, "a", "AliasesGranted") == ("True", "Granted")
+    await harness.create(Kind.MODEL, model("b", aliases=["gpt", "b:free"]))
+    await harness.settle("a", "b")
+    assert await harness.condition(Kind.MODEL, "a", "Ready") == ("True", "Ready")
+    assert await harness.condition(Kind.MODEL, "b", "Accepted") == ("True", "Accepted")
+    assert await harness.condition(Kind.MODEL, "b", "Ready") == ("False", "NameTaken")
+    told = {c["type"]: c["message"] for c in (await harness.status(Kind.MODEL, "b"))["conditions"]}
+    assert told["AliasesGranted"] == "ModelDefinition a is called 'gpt' already"
+    assert (await harness.published()).by_name[Kind.MODEL, "b"].document["aliases"] == ["b:free"]
+    await harness.cluster.delete(path_of(Kind.MODEL), "a")
+    await harness.settle("b")
+    assert await harness.condition(Kind.MODEL, "b", "AliasesGranted") == ("True", "Granted")
 
 
 async def test_nothing_changed_means_nothing_written(harness: Harness) -> None:

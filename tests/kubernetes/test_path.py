@@ -135,8 +135,8 @@ async def test_kubectl_apply_becomes_a_completion(
 
 
 async def test_the_specification_applies(api: kube.KubeApi, running: Platform) -> None:
-    for kind, file in ((Kind.MODEL, "model"), (Kind.PROMPT, "prompt"), (Kind.EVALUATION, "evaluation")):
-        (document,) = manifests(ROOT / "examples" / f"{file}.yaml")
+    for kind in (Kind.MODEL, Kind.PROMPT, Kind.ROUTE, Kind.EVALUATION):
+        (document,) = manifests(ROOT / "examples" / f"{kind}.yaml")
         await api.apply(path_of(kind), document, "kubectl")
 
     async def accepted() -> bool:
@@ -150,9 +150,42 @@ async def test_the_specification_applies(api: kube.KubeApi, running: Platform) -
     await eventually(missing_key)  # it is not mounted here, and the status says so
     for kind, name in (
         (Kind.EVALUATION, "gpt-4-process-generation-eval"), (Kind.PROMPT, "process-suggestion-prompt"),
-        (Kind.MODEL, "gpt-4-production"),
+        (Kind.ROUTE, "process-design"), (Kind.MODEL, "gpt-4-production"),
     ):  # fmt: skip
         await api.delete(path_of(kind), name)
+
+
+async def test_a_route_is_an_object_like_the_others(
+    api: kube.KubeApi, http: httpx.AsyncClient, provider: FakeProvider
+) -> None:
+    """Before its model, by an alias, changed over the API, and gone with its object."""
+    name = fresh("routed")
+    target, alias = f"{name}-m", f"openrouter/{name}:free"
+    await apply(api, Kind.ROUTE, name, targets=[{"model": target}], aliases=[alias])
+
+    async def unresolved() -> bool:
+        return await condition(api, Kind.ROUTE, name, "ResolvedRefs") == "False"
+
+    await eventually(unresolved)
+    await model(api, target, provider.profile(name))
+    await ready(api, Kind.ROUTE, name)
+    status = (await api.get(path_of(Kind.ROUTE), name))["status"]
+    assert (status["targets"], status["available_targets"]) == (1, 1)
+    assert await condition(api, Kind.ROUTE, name, "AliasesGranted") == "True"
+    for called in (name, alias):
+        answer = await chat(http, called)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["x-voyager-model"] == target
+    patched = await http.patch(f"/api/v1/routes/{name}", json={"policy": "sticky"})
+    assert patched.status_code == 200, patched.text
+    assert (await api.get(path_of(Kind.ROUTE), name))["spec"]["policy"] == "sticky"
+    await api.delete(path_of(Kind.ROUTE), name)
+
+    async def gone() -> bool:
+        return (await chat(http, alias)).status_code == 404
+
+    await eventually(gone)
+    await api.delete(path_of(Kind.MODEL), target)
 
 
 async def test_what_the_api_creates_is_in_the_cluster(

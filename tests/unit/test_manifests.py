@@ -1,4 +1,4 @@
-"""A model's definition as an object of the cluster, and back: prices are numbers there."""
+"""Definitions as objects of the cluster, and back: prices are numbers there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from voyager_llm.definitions.crd.manifests import definition_of, manifest_of
 from voyager_llm.definitions.crd.resources import BY_KIND
 from voyager_llm.domain.definition import Kind, document
 from voyager_llm.domain.model import ModelDefinition
+from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.route import RouteDefinition
 
 COSTS: list[dict[str, Any]] = [
     {"input_token_cost": 0.00003},
@@ -35,3 +37,17 @@ def test_what_a_model_costs_survives_the_cluster(cost: dict[str, Any]) -> None:
     written = manifest["spec"]["cost"]
     assert all(written[name] == value for name, value in cost.items() if name != "changes")
     assert definition_of(BY_KIND[Kind.MODEL], manifest) == model
+
+
+def test_what_a_token_may_cost_survives_the_cluster() -> None:
+    ceiling = {"max_output_token_cost": 0.00006}
+    prompt = PromptDefinition.model_validate(
+        {"name": "p", "version": "1.0.0", "template": "x", "model_requirements": ceiling}
+    )
+    route = RouteDefinition.model_validate({"name": "r", "targets": [{"model": "m"}], "require": ceiling})
+    for kind, definition, field in (
+        (Kind.PROMPT, prompt, "model_requirements"), (Kind.ROUTE, route, "require"),
+    ):  # fmt: skip
+        manifest = manifest_of(kind, document(definition), "ada", "here")
+        assert manifest["spec"][field]["max_output_token_cost"] == 0.00006
+        assert definition_of(BY_KIND[kind], manifest) == definition

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from voyager_llm.definitions.bundle import Bundle
-from voyager_llm.definitions.catalog import PUBLISHED_KINDS, Catalog
+from voyager_llm.definitions.catalog import Catalog
 from voyager_llm.domain.definition import Kind
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Adoption:
 
     def wrote(self, kind: Kind, name: str) -> None:
         """The API changed a definition just now."""
-        if kind in PUBLISHED_KINDS and self._wanted is not None:
+        if self._wanted is not None:
             self._written[kind, name] = self._clock()
             self._news.set()
 
@@ -66,6 +66,7 @@ class Adoption:
         self._written = {key: at for key, at in self._written.items() if now - at < self._grace_s}
         if self._wanted is None:
             return 0.0
+        self._written.update(dict.fromkeys(await self._catalog.settle(), now))
         await self._catalog.adopt(self._wanted, self._written.keys())
         oldest = min(self._written.values(), default=None)
         return 0.0 if oldest is None else max(0.1, oldest + self._grace_s - now)

@@ -39,13 +39,8 @@ DEFINITIONS: dict[Kind, type[Frozen]] = {
     Kind.EVALUATION: EvaluationDefinition,
 }
 
-# Kinds that a cluster has resources for; the others are written through the API alone.
-PUBLISHED_KINDS = frozenset({Kind.MODEL, Kind.PROMPT, Kind.EVALUATION})
-
 # Where an evaluation names a definition of another kind.
 _REFERENCES_OF_EVALUATIONS = {Kind.MODEL: "model_ref", Kind.ROUTE: "model_ref", Kind.PROMPT: "prompt_ref"}
-
-_PAGE = 1000
 
 # Deltas kept for replicas that missed some; older ones fetch the whole.
 _KEPT_DELTAS = 256
@@ -160,10 +155,10 @@ class Catalog:
         return record
 
     async def adopt(self, bundle: Bundle, spare: Collection[tuple[Kind, str]] = ()) -> None:
-        """Make a cluster's definitions ours: those of its kinds become what ``bundle`` holds, but for the
-        names in ``spare``. One that cannot be taken keeps its last good version, and the log says why."""
+        """Make a cluster's definitions ours: they become what ``bundle`` holds but for those in ``spare``.
+        One that cannot be taken keeps its last good version, and the log says why."""
         async with self._writing:
-            known = {k: v for k, v in (await self._history.digests()).items() if k[0] in PUBLISHED_KINDS}
+            known = await self._history.digests()
             wanted = bundle.by_name
             changes: list[Change] = []
             for key, entry in wanted.items():
@@ -176,6 +171,11 @@ class Catalog:
                 self._adopted.pop((kind, name), None)
                 changes.append(Change(kind, name, "", None))
             await self._advance(*changes, published=bundle.digest)
+
+    async def settle(self) -> Collection[tuple[Kind, str]]:
+        """As `DefinitionStore.settle`."""
+        async with self._writing:
+            return await self._store.settle()
 
     async def _take(self, entry: Published, known: str | None) -> Change | None:
         """Record one definition of a cluster's. None: there is nothing to tell the routers."""

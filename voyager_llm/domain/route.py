@@ -6,7 +6,7 @@ Used by the store, the compiler and the codecs.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -38,10 +38,10 @@ class Hedging(Frozen):
     delay_ms: Annotated[int, Field(ge=1, le=600_000)]
 
 
-class RouteDefinition(Frozen):
-    """Weighted targets, fallbacks for each cause, and the limits of one request."""
+class RouteFields(Frozen):
+    """What a route consists of, whoever gives it its name: weighted targets, fallbacks for each cause, and
+    the limits of one request."""
 
-    name: Name
     targets: tuple[RouteTarget, ...] = Field(min_length=1, max_length=256)
     fallbacks: tuple[Name, ...] = Field(default=(), max_length=32)
     context_window_fallbacks: tuple[Name, ...] = Field(default=(), max_length=32)
@@ -54,7 +54,7 @@ class RouteDefinition(Frozen):
     aliases: Aliases = ()
 
     @model_validator(mode="after")
-    def _targets_differ(self) -> RouteDefinition:
+    def _targets_differ(self) -> Self:
         names = [target.model for target in self.targets]
         if len(names) != len(set(names)):
             raise ValueError("targets must name different models")
@@ -67,3 +67,9 @@ class RouteDefinition(Frozen):
             *self.context_window_fallbacks,
             *self.content_policy_fallbacks,
         }
+
+
+class RouteDefinition(RouteFields):
+    """A route under a name of ours."""
+
+    name: Name

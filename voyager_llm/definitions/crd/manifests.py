@@ -16,6 +16,7 @@ from voyager_llm.domain.definition import Frozen, Kind, document, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import PromptDefinition
+from voyager_llm.domain.route import RouteDefinition
 
 # On a resource that the API wrote: who asked for it, and under which name, where Kubernetes allows no such.
 AUTHOR = f"{GROUP}/author"
@@ -26,6 +27,7 @@ API_MANAGER = "voyager-llm-api"
 _DEFINITIONS: Mapping[Kind, type[Frozen]] = {
     Kind.MODEL: ModelDefinition,
     Kind.PROMPT: PromptDefinition,
+    Kind.ROUTE: RouteDefinition,
     Kind.EVALUATION: EvaluationDefinition,
 }
 
@@ -99,6 +101,9 @@ def manifest_of(kind: Kind, fields: Mapping[str, Any], author: str, namespace: s
         spec |= {"name": name, "parameters": [_written(p) for p in spec.get("parameters") or ()]}
     if kind is Kind.MODEL and spec.get("cost"):
         spec["cost"] = _prices(spec["cost"])
+    for required in ("model_requirements", "require"):
+        if ceiling := (spec.get(required) or {}).get("max_output_token_cost"):
+            spec[required] = {**spec[required], "max_output_token_cost": float(ceiling)}
     return {
         "apiVersion": API_VERSION,
         "kind": resource.kind,

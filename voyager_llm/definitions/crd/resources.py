@@ -1,4 +1,4 @@
-"""The three custom resources as the cluster knows them: names, columns, schema. `make gen` writes `crds/`.
+"""The four custom resources as the cluster knows them: names, columns, schema. `make gen` writes `crds/`.
 
 Used by `scripts/generate.py`, `controller/` and the Kubernetes store; single objects are `manifests.py`.
 """
@@ -19,6 +19,8 @@ from voyager_llm.definitions.crd.specs import (
     ModelStatus,
     PromptSpec,
     PromptStatus,
+    RouteSpec,
+    RouteStatus,
 )
 from voyager_llm.domain.definition import Frozen, Kind
 
@@ -83,6 +85,13 @@ PROMPT = Resource(
      Column("Used", ".status.usage_count", "integer"), _READY, _REASON, _AGE),
     (".spec.version",),
 )  # fmt: skip
+ROUTE = Resource(
+    Kind.ROUTE, "RouteDefinition", "routedefinitions", "rdef", RouteSpec, RouteStatus,
+    (Column("Policy", ".spec.policy"), Column("Targets", ".status.targets", "integer"),
+     Column("Available", ".status.available_targets", "integer"), Column("Phase", ".status.phase"),
+     _READY, _REASON, _AGE),
+    (".spec.policy",),
+)  # fmt: skip
 EVALUATION = Resource(
     Kind.EVALUATION, "ModelEvaluation", "modelevaluations", "meval", EvaluationSpec, EvaluationStatus,
     (Column("Model", ".spec.model_ref.name"), Column("Prompt", ".spec.prompt_ref.name"),
@@ -91,7 +100,7 @@ EVALUATION = Resource(
     (".spec.model_ref.name", ".spec.prompt_ref.name"),
 )  # fmt: skip
 
-RESOURCES: tuple[Resource, ...] = (MODEL, PROMPT, EVALUATION)
+RESOURCES: tuple[Resource, ...] = (MODEL, PROMPT, ROUTE, EVALUATION)
 BY_KIND: Mapping[Kind, Resource] = {resource.definition: resource for resource in RESOURCES}
 
 

@@ -98,6 +98,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "aliases of a prompt must not contain @, which a version follows",
         ),
     ),
+    "RouteSpec.aliases": _ALIASES,
     "Endpoints": (
         Rule(
             "!has(self.backup) || self.backup == '' || !has(self.primary) || self.backup != self.primary",

@@ -17,9 +17,12 @@ from voyager_llm.definitions.crd.rules import OPEN_PROVIDERS
 from voyager_llm.domain.evaluation import EvaluationFields, Metric
 from voyager_llm.domain.model import ModelFields
 from voyager_llm.domain.prompt import PromptFields, PromptParameter
+from voyager_llm.domain.route import RouteFields, RouteTarget
 
 # A list that the server keeps unique by name, and merges by it.
 _ByName = Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
+
+_ByModel = Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["model"]})
 
 _IntOrString = WithJsonSchema({"x-kubernetes-int-or-string": True})
 
@@ -71,6 +74,12 @@ class EvaluationSpec(EvaluationFields):
     metrics: Annotated[tuple[Metric, ...], _ByName] = Field(min_length=1, max_length=64)
 
 
+class RouteSpec(RouteFields):
+    """Spec of a RouteDefinition."""
+
+    targets: Annotated[tuple[RouteTarget, ...], _ByModel] = Field(min_length=1, max_length=256)
+
+
 class _Status(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -107,6 +116,15 @@ class PromptStatus(_Status):
     usage_count: Annotated[int, Field(ge=0)] | None = None
     average_rating: Annotated[float, Field(ge=0, le=5)] | None = None
     last_updated: Timestamp | None = None
+
+
+class RouteStatus(_Status):
+    """Status of a RouteDefinition."""
+
+    phase: Literal["Pending", "Ready", "Degraded", "Unavailable", "Invalid"] | None = None
+    targets: Annotated[int, Field(ge=0)] | None = None
+    # Those that traffic or probes reach.
+    available_targets: Annotated[int, Field(ge=0)] | None = None
 
 
 class EvaluationStatus(_Status):

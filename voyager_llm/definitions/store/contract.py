@@ -6,7 +6,7 @@ Used by the catalog.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from voyager_llm.domain.definition import Kind
@@ -58,6 +58,23 @@ class DefinitionStore(DefinitionReader, Protocol):
         last."""
         ...
 
+    async def settle(self) -> Collection[tuple[Kind, str]]:
+        """Bring what an earlier release kept elsewhere to where it belongs. Those that came there just now,
+        or could not yet: what is published may not know of them."""
+        ...
+
     async def digests(self) -> Mapping[tuple[Kind, str], str]:
         """The digest of every current version, by kind and name."""
+        ...
+
+
+class History(DefinitionStore, Protocol):
+    """A store behind a cluster's custom resources."""
+
+    async def unpublished(self) -> Sequence[Record]:
+        """Definitions that the cluster has not been told of: they were written when it had no such kind."""
+        ...
+
+    async def was_published(self, kind: Kind, name: str) -> None:
+        """The cluster has it now."""
         ...

@@ -2,14 +2,13 @@
 
 The custom resource is the truth, and reads show it as a watch saw it last (`cluster_view.py`). The history
 (who wrote which version when) stands in the database and follows what is published: it is what is in force,
-and what a restarted service begins with. Routes have no resource and stand in the database alone. Used by the
-config hub where `VOYAGER_NAMESPACE` is set.
+and what a restarted service begins with. Used by the config hub where `VOYAGER_NAMESPACE` is set.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +23,7 @@ from voyager_llm.definitions.crd.manifests import (
 from voyager_llm.definitions.crd.resources import API_VERSION, BY_KIND
 from voyager_llm.definitions.kube.client import KubeApi, KubeError, Object, Path
 from voyager_llm.definitions.store.cluster_view import ClusterView
-from voyager_llm.definitions.store.contract import DefinitionReader, DefinitionStore
+from voyager_llm.definitions.store.contract import DefinitionReader, History
 from voyager_llm.definitions.store.live import LiveDefinitions
 from voyager_llm.domain.definition import Kind, canonical, digest
 from voyager_llm.domain.record import Draft, Record, refuse_stale
@@ -46,7 +45,7 @@ _CHANGED = "was changed in the cluster at the same time; read it again"
 class KubernetesStore:
     """`DefinitionStore` whose current versions are custom resources, over one that keeps the history."""
 
-    def __init__(self, connect: Callable[[], KubeApi], history: DefinitionStore) -> None:
+    def __init__(self, connect: Callable[[], KubeApi], history: History) -> None:
         """``connect`` is called once, inside the event loop. Raises `KubeError`."""
         self._connect = connect
         self._connected: tuple[KubeApi, LiveDefinitions] | None = None
@@ -69,8 +68,6 @@ class KubernetesStore:
     async def create(self, draft: Draft) -> Record:
         """Raises what the contract says, `InvalidArgument` for what the cluster's rules refuse, and
         `Unavailable` while the API server cannot be reached."""
-        if draft.kind not in BY_KIND:
-            return await self._history.create(draft)
         api, live = self._cluster()
         path = _path(api, draft.kind)
         body = _manifest(draft, api.namespace)
@@ -87,8 +84,6 @@ class KubernetesStore:
         return record
 
     async def update(self, draft: Draft, etag: str = "") -> Record:
-        if draft.kind not in BY_KIND:
-            return await self._history.update(draft, etag)
         api, live = self._cluster()
         if not await live.known(draft.kind):
             raise Unavailable("what the cluster holds is not known yet; try again", "", 2.0)
@@ -130,18 +125,12 @@ class KubernetesStore:
 
     async def _catch_up(self, current: Record) -> None:
         """Record a version that stood in the cluster alone, before the next one follows it."""
-        draft = Draft(
-            current.kind, current.name, current.version, current.document, current.digest, current.author
-        )
         try:
-            await self._history.update(draft)
+            await self._history.update(_draft(current))
         except NotFound:
-            await self._history.create(draft)
+            await self._history.create(_draft(current))
 
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
-        if kind not in BY_KIND:
-            await self._history.delete(kind, name, etag)
-            return
         refuse_stale(await self.get(kind, name), etag)
         api, live = self._cluster()
         seen = live.find(kind, name)
@@ -164,6 +153,25 @@ class KubernetesStore:
     async def everything(self) -> Sequence[Record]:
         return await self._history.everything()
 
+    async def settle(self) -> Collection[tuple[Kind, str]]:
+        waiting = await self._history.unpublished()
+        for record in waiting:
+            try:
+                await self._move(record)
+            except VoyagerError as error:
+                log.error("%s %s stands in the database alone: %s", record.kind, record.name, error)
+        return [(record.kind, record.name) for record in waiting]
+
+    async def _move(self, record: Record) -> None:
+        """Give a definition its object, unless the cluster has one, which knows better."""
+        api, _ = self._cluster()
+        body = _manifest(_draft(record), api.namespace)
+        with suppress(AlreadyExists):
+            path = _path(api, record.kind)
+            await _ask(record.kind, record.name, api.create(path, body, API_MANAGER, strict=True))
+        await self._history.was_published(record.kind, record.name)
+        log.warning("%s %s is an object of the cluster now", record.kind, record.name)
+
     async def digests(self) -> Mapping[tuple[Kind, str], str]:
         return await self._history.digests()
 
@@ -177,10 +185,14 @@ class KubernetesStore:
         return self._connected
 
     async def _reader(self, kind: Kind) -> DefinitionReader:
-        """Where a kind is read: the history alone, where the cluster has no such kind or was never seen."""
-        if kind in BY_KIND and self._connected is not None and await self._connected[1].known(kind):
+        """Where a kind is read: the history alone, where the cluster was never seen."""
+        if self._connected is not None and await self._connected[1].known(kind):
             return ClusterView(self._connected[1], self._history)
         return self._history
+
+
+def _draft(record: Record) -> Draft:
+    return Draft(record.kind, record.name, record.version, record.document, record.digest, record.author)
 
 
 def _path(api: KubeApi, kind: Kind) -> Path:

@@ -32,6 +32,14 @@ VERSIONS = Table(
     Column("written_at", BigInteger, nullable=False),
 )
 
+# Definitions that stand here alone although clusters have a resource for their kind by now.
+UNPUBLISHED = Table(
+    "unpublished",
+    METADATA,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(253), primary_key=True),
+)
+
 # A semantic version means one content for ever.
 Index(
     "definition_versions_semantic",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voyager_llm.definitions.store.database import Database
 from voyager_llm.definitions.store.schema import DEFINITIONS as D
+from voyager_llm.definitions.store.schema import UNPUBLISHED as U
 from voyager_llm.definitions.store.schema import VERSIONS as V
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.record import Draft, Record, refuse_stale
@@ -44,6 +45,7 @@ class SqlStore:
         async with self._database.writing() as connection:
             await connection.execute(delete(V))
             await connection.execute(delete(D))
+            await connection.execute(delete(U))
 
     async def create(self, draft: Draft) -> Record:
         try:
@@ -131,6 +133,24 @@ class SqlStore:
         )
         async with self._database.reading() as connection:
             return [_joined(row) for row in await connection.execute(query)]
+
+    async def settle(self) -> Collection[tuple[Kind, str]]:
+        return ()
+
+    async def unpublished(self) -> Sequence[Record]:
+        query = (
+            select(D, V)
+            .join(V, and_(V.c.kind == D.c.kind, V.c.name == D.c.name, V.c.revision == D.c.revision))
+            .join(U, and_(U.c.kind == D.c.kind, U.c.name == D.c.name))
+            .where(D.c.deleted == 0)
+            .order_by(D.c.kind, D.c.name)
+        )
+        async with self._database.reading() as connection:
+            return [_joined(row) for row in await connection.execute(query)]
+
+    async def was_published(self, kind: Kind, name: str) -> None:
+        async with self._database.writing() as connection:
+            await connection.execute(delete(U).where(U.c.kind == kind, U.c.name == name))
 
     async def digests(self) -> Mapping[tuple[Kind, str], str]:
         query = (
