@@ -18,6 +18,9 @@ import orjson
 
 from voyager_llm.domain.definition import Kind, digest
 
+# What controllers publish that do not say so: they know no others.
+_FIRST_KINDS = (Kind.MODEL, Kind.PROMPT, Kind.EVALUATION)
+
 # An unpacked bundle beyond this is refused: it could only be an attack or an accident.
 _MAX_BYTES = 64 * 1024 * 1024
 
@@ -37,6 +40,8 @@ class Bundle:
     """Entries in the order of kind and name: equal definitions, equal bytes."""
 
     entries: tuple[Published, ...] = ()
+    # Those that whoever published it knows: of another kind, nothing is said by what is not there.
+    kinds: frozenset[Kind] = frozenset(Kind)
 
     @cached_property
     def content(self) -> bytes:
@@ -59,10 +64,10 @@ def bundle_of(entries: Iterable[Published]) -> Bundle:
     return Bundle(tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name))))
 
 
-def pack(bundle: Bundle) -> dict[str, str]:
+def pack(bundle: Bundle) -> dict[str, Any]:
     """The bundle as a deployment's `user_config`."""
     packed = base64.b64encode(zlib.compress(bundle.content, 9)).decode()
-    return {"digest": bundle.digest, "definitions": packed}
+    return {"digest": bundle.digest, "kinds": sorted(bundle.kinds), "definitions": packed}
 
 
 def unpack(user_config: Mapping[str, Any]) -> Bundle:
@@ -74,7 +79,8 @@ def unpack(user_config: Mapping[str, Any]) -> Bundle:
         if unpacker.unconsumed_tail:
             raise ValueError(f"the configuration is larger than {_MAX_BYTES} bytes")
         rows = orjson.loads(content)
-        bundle = Bundle(tuple(Published(Kind(k), str(n), dict(d), str(a)) for k, n, a, d in rows))
+        kinds = frozenset(map(Kind, user_config.get("kinds", _FIRST_KINDS)))
+        bundle = Bundle(tuple(Published(Kind(k), str(n), dict(d), str(a)) for k, n, a, d in rows), kinds)
     except (KeyError, TypeError, binascii.Error, zlib.error, orjson.JSONDecodeError) as error:
         raise ValueError(f"the configuration cannot be read: {type(error).__name__}") from None
     if bundle.digest != user_config.get("digest"):

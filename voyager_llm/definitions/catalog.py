@@ -155,10 +155,10 @@ class Catalog:
         return record
 
     async def adopt(self, bundle: Bundle, spare: Collection[tuple[Kind, str]] = ()) -> None:
-        """Make a cluster's definitions ours: they become what ``bundle`` holds but for those in ``spare``.
-        One that cannot be taken keeps its last good version, and the log says why."""
+        """Make a cluster's definitions ours: those of its kinds become what ``bundle`` holds, but for the
+        names in ``spare``. One that cannot be taken keeps its last good version, and the log says why."""
         async with self._writing:
-            known = await self._history.digests()
+            known = {k: v for k, v in (await self._history.digests()).items() if k[0] in bundle.kinds}
             wanted = bundle.by_name
             changes: list[Change] = []
             for key, entry in wanted.items():
