@@ -20,6 +20,7 @@ from scripts.kubernetes.binaries import HELM, KUSTOMIZE, binary
 from scripts.kubernetes.control_plane import ControlPlane, control_plane
 from scripts.kubernetes.platform import NAMESPACE, ROOT, admin, establish, install_crds, manifests
 from serve_app.environment import serve_environment
+from voyager_llm.definitions.crd.resources import RESOURCES
 from voyager_llm.settings import Settings
 
 KUBERAY = ROOT / "kuberay"
@@ -167,7 +168,7 @@ def relabelled(rules: list[dict[str, Any]], labels: dict[str, str]) -> dict[str,
 
 def test_the_chart_of_crds_is_accepted(server: Server) -> None:
     documents = charted("voyager-llm-crds")
-    assert len(documents) == 3
+    assert len(documents) == len(RESOURCES)
     assert [fault for document in documents if (fault := server.fault(document))] == []
     assert all(d["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for d in documents)
 
