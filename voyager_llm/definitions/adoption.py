@@ -66,6 +66,7 @@ class Adoption:
         self._written = {key: at for key, at in self._written.items() if now - at < self._grace_s}
         if self._wanted is None:
             return 0.0
+        # As if the API had written them just now: this publication may not know of them.
         self._written.update(dict.fromkeys(await self._catalog.settle(), now))
         await self._catalog.adopt(self._wanted, self._written.keys())
         oldest = min(self._written.values(), default=None)
