@@ -42,6 +42,8 @@ DEFINITIONS: dict[Kind, type[Frozen]] = {
 # Where an evaluation names a definition of another kind.
 _REFERENCES_OF_EVALUATIONS = {Kind.MODEL: "model_ref", Kind.ROUTE: "model_ref", Kind.PROMPT: "prompt_ref"}
 
+_PAGE = 1000
+
 # Deltas kept for replicas that missed some; older ones fetch the whole.
 _KEPT_DELTAS = 256
 
