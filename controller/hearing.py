@@ -34,6 +34,11 @@ class Hearing:
             self._last = None
         return self._last
 
+    @property
+    def misses_publication(self) -> bool:
+        """Whether the data plane could not read what was published."""
+        return self._last is not None and bool(self._last.publication)
+
     def start_from(self, observed: Observed) -> None:
         """Usage as earlier controllers wrote it into statuses."""
         self._usage.start_from(

@@ -17,8 +17,17 @@ from controller.dataplane import DataPlane
 from controller.hearing import Hearing
 from controller.leases import Leadership
 from controller.publish import Publisher, PublishError, Target
-from controller.round import Outcome, Publication, Wanted, held_of, rollout_of, text_of, wanted_of
-from controller.serve_config import bundle_in
+from controller.round import (
+    Outcome,
+    Publication,
+    Wanted,
+    held_of,
+    refuse_shrinking,
+    rollout_of,
+    text_of,
+    wanted_of,
+)
+from controller.shelf import Shelf
 from controller.status import View
 from controller.writer import StatusWriter
 from voyager_llm.definitions.bundle import Bundle
@@ -54,6 +63,7 @@ class Reconciler:
     ) -> None:
         self._api = api
         self._publisher = publisher
+        self._shelf = Shelf(api)
         self._base = base
         self._leadership = leadership
         self._clock = clock
@@ -110,6 +120,8 @@ class Reconciler:
         written = await self._writer.write(wanted.observed, view)
         failed = publication.problem is not None
         settled = not failed and self._held.digest == wanted.compiled.bundle.digest
+        if settled and (gone := await self._shelf.settled()):
+            log.info("%d objects of older publications are deleted", gone)
         return Outcome(observed is not None, publication.changed, settled, failed, written)
 
     async def _observed(self) -> Observed | None:
@@ -130,22 +142,27 @@ class Reconciler:
     async def _published(self, observed: Observed | None) -> Publication:
         """Compile what was listed, and publish it where the string differs."""
         target: Target | None = None
+        before: Bundle | None = None
         try:
             target = await self._publisher.read()
+            before = await self._shelf.find(target.text)
             if observed is not None:
-                self._wanted = wanted_of(observed, bundle_in(target.text) or self._held)
+                # Apart from the loop, which has a lease to renew: a template takes milliseconds to check.
+                self._wanted = await asyncio.to_thread(wanted_of, observed, before or self._held)
             bundle = self._wanted.compiled.bundle
-            text = text_of(self._base, bundle, target)
+            refuse_shrinking(before, bundle, target)
+            anew = observed is not None or self._hearing.misses_publication
+            text = text_of(self._base, await self._shelf.put(bundle, anew=anew))
             if text == target.text:
-                return Publication(target)
+                return Publication(target, before)
             await self._publisher.publish(text)
         except PublishError as problem:
             self._stale = self._stale or target is None  # nothing could be compiled
             log.warning("not published: %s", problem.message)
-            return Publication(target, problem=problem)
+            return Publication(target, before, problem=problem)
         self._published_at = self._clock()
         log.warning("published %s: %d definitions", bundle.digest[:12], len(bundle.entries))
-        return Publication(target, changed=True)
+        return Publication(target, before, changed=True)
 
     async def _sleep(self, seconds: float) -> None:
         """Until woken, and a moment longer, so that what comes together is taken together."""

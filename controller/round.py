@@ -5,13 +5,14 @@ Pure: no clock, no network. Used by `reconciler.py`, top to bottom.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from controller.cluster import Observed
 from controller.compile import Compiled, compile_cluster
 from controller.publish import PublishError, Target
-from controller.serve_config import ConfigError, bundle_in, with_bundle
+from controller.serve_config import ConfigError, with_definitions
 from controller.status import Fitting, Rollout
 from voyager_llm.definitions.bundle import Bundle
 from voyager_llm.definitions.crd.conditions import Reason
@@ -31,15 +32,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What came of publishing. ``target``: what was published before; None where that could not be read."""
+    """What came of publishing. ``target``: what was published before, and ``before`` its definitions; None
+    where that could not be read."""
 
     target: Target | None = None
+    before: Bundle | None = None
     changed: bool = False
     problem: PublishError | None = None
-
-    @property
-    def before(self) -> Bundle | None:
-        return None if self.target is None else bundle_in(self.target.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +60,19 @@ def wanted_of(observed: Observed, last: Bundle) -> Wanted:
     return Wanted(observed, compiled, Fitting(compiled.bundle))
 
 
-def text_of(base: dict[str, Any], bundle: Bundle, target: Target) -> str:
-    """What is to be published. Raises `PublishError` where it is too large, or nobody can mean it."""
-    before = bundle_in(target.text) or Bundle()
-    if _has_models(before) and not _has_models(bundle) and not target.allow_empty:
+def refuse_shrinking(before: Bundle | None, bundle: Bundle, target: Target) -> None:
+    """Raises `PublishError` where nobody can mean what is to be published."""
+    if before is not None and _has_models(before) and not _has_models(bundle) and not target.allow_empty:
         raise PublishError(
             Reason.SHRINK_REFUSED,
             f"all models are gone; if that is meant, annotate the RayService with {ALLOW_EMPTY}=true",
         )
+
+
+def text_of(base: dict[str, Any], user_config: Mapping[str, str]) -> str:
+    """What is to be published. Raises `PublishError` where it is too large."""
     try:
-        return with_bundle(base, bundle)
+        return with_definitions(base, user_config)
     except ConfigError as error:
         raise PublishError(Reason.TOO_LARGE, str(error)) from None
 
@@ -91,6 +93,8 @@ def rollout_of(report: Report | None, publication: Publication, held: Bundle) ->
         return Rollout(held, publication.problem.reason, publication.problem.message)
     if publication.target is not None and not publication.target.running:
         return Rollout(held, Reason.PENDING, publication.target.message)
+    if report is not None and report.publication:
+        return Rollout(held, Reason.PUBLICATION_UNREADABLE, report.publication)
     waiting = "not every replica holds it yet" if _reported(report) else "no replica reports"
     return Rollout(held, Reason.PENDING, waiting)
 

@@ -1,10 +1,12 @@
-"""Serve's configuration: a base that platform engineers write, and our definitions in the config hub's part.
+"""Serve's configuration: a base that platform engineers write, and, in the config hub's part, our definitions
+or where they are.
 
 One canonical string, since KubeRay submits anew whenever the string differs. Used by `reconciler.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,8 +14,6 @@ from typing import Any
 
 import orjson
 import yaml
-
-from voyager_llm.definitions.bundle import Bundle, pack, unpack
 
 APPLICATION = "voyager"
 HUB = "ConfigHub"
@@ -37,29 +37,29 @@ def load_base(path: str = "") -> dict[str, Any]:
     return base
 
 
-def with_bundle(base: dict[str, Any], bundle: Bundle) -> str:
-    """The base with the definitions in it, as canonical JSON, which is YAML as well.
+def with_definitions(base: dict[str, Any], user_config: Mapping[str, str]) -> str:
+    """The base with the hub's `user_config` in it, as canonical JSON, which is YAML as well.
 
     Raises `ConfigError` when it is too large for an object of the cluster."""
     config: dict[str, Any] = orjson.loads(orjson.dumps(base))
-    _hub(config)["user_config"] = pack(bundle)
+    _hub(config)["user_config"] = user_config
     text = orjson.dumps(config, option=orjson.OPT_SORT_KEYS).decode()
     if len(text) > MOST_BYTES:
         raise ConfigError(
-            f"the configuration has {len(text)} bytes, and {MOST_BYTES} are the most: "
-            "shorten or delete prompts"
+            f"Serve's configuration has {len(text)} bytes, and {MOST_BYTES} are the most: shorten its base"
         )
     return text
 
 
-# A round of the reconciler asks for the same text several times, and a large one takes a while to unpack.
+# A round of the reconciler asks for the same text several times, and a large one takes a while to read.
 @lru_cache(maxsize=2)
-def bundle_in(text: str) -> Bundle | None:
-    """The definitions in a configuration; None where there are none that can be read."""
+def user_config_in(text: str) -> Mapping[str, Any] | None:
+    """The hub's `user_config` in a configuration; None where there is none."""
     try:
-        return unpack(_hub(yaml.safe_load(text) if text else None).get("user_config") or {})
+        found = _hub(yaml.safe_load(text) if text else None).get("user_config")
     except (ValueError, yaml.YAMLError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 def _hub(config: Any) -> dict[str, Any]:

@@ -17,15 +17,19 @@ from typing import Any, TypeVar
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from deployments.serving.deltas import Packing, Parcel
 from deployments.serving.once import Once
 from deployments.serving.process import prepare
 from deployments.serving.results import as_value
 from voyager_llm.definitions.adoption import Adoption
-from voyager_llm.definitions.bundle import unpack
+from voyager_llm.definitions.bundle import Bundle, unpack
 from voyager_llm.definitions.catalog import Catalog, Publish
 from voyager_llm.definitions.kube.client import connect
+from voyager_llm.definitions.kube.published import PublishedReader
+from voyager_llm.definitions.shards import INDEX
 from voyager_llm.definitions.store.kubernetes import KubernetesStore
 from voyager_llm.definitions.store.sql import SqlStore
+from voyager_llm.domain.bulk import Applied, Item, Outcome
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.quota import Lease, ModelQuota
 from voyager_llm.domain.record import Record
@@ -38,6 +42,8 @@ log = logging.getLogger(__name__)
 
 ROUTER = "ModelRouter"
 _BROADCAST_SECONDS = 5.0
+# For a piece of a change to be taken, on a busy machine.
+_PIECE_SECONDS = 0.02
 _REOPEN_SECONDS = 2.0
 
 T = TypeVar("T")
@@ -54,6 +60,8 @@ class ConfigHub:
         self._adopting: asyncio.Task[None] | None = None
         self._opened = Once(self._catalog.open)
         self._recalled = Once(self._recall)
+        self._reader: PublishedReader | None = None
+        self._packing = Packing()
         self._quotas: dict[str, ModelQuota] = {}
         self._routers: DeploymentHandle[Any] | None = None
 
@@ -79,6 +87,11 @@ class ConfigHub:
     async def delete(self, kind: Kind, name: str, etag: str) -> VoyagerError | None:
         return await as_value(self._deleted(kind, name, etag))
 
+    async def apply(
+        self, items: Sequence[Item], author: str, validate_only: bool
+    ) -> Sequence[Applied] | VoyagerError:
+        return await as_value(self._applied(items, author, validate_only))
+
     async def get(self, kind: Kind, name: str, revision: int, version: str) -> Record | VoyagerError:
         return await as_value(self._read(lambda: self._catalog.get(kind, name, revision, version)))
 
@@ -103,16 +116,30 @@ class ConfigHub:
         await self._read(lambda: self._catalog.delete(kind, name, etag))
         self._adoption.wrote(kind, name)
 
+    async def _applied(self, items: Sequence[Item], author: str, validate_only: bool) -> Sequence[Applied]:
+        applied = await self._read(lambda: self._catalog.apply(items, author, validate_only=validate_only))
+        for one in applied:
+            if not validate_only and one.outcome is not Outcome.UNCHANGED:
+                self._adoption.wrote(one.kind, one.name)
+        return applied
+
     async def reconfigure(self, user_config: Mapping[str, Any]) -> None:
         """Serve brings what the controller published. Never raises: that would restart the replica, and
         the last good configuration is better than none."""
-        try:
-            self._adoption.publish(unpack(user_config))
-        except ValueError as error:
-            log.error("a published configuration was refused, the last one stays: %s", error)
-            return
+        self._adoption.publish(lambda: self._published(user_config))
         if self._adopting is None:
             self._adopting = asyncio.create_task(self._adopt())
+
+    async def _published(self, user_config: Mapping[str, Any]) -> Bundle:
+        """What was published: here, or where this points to. Raises `ValueError`, `KubeError`."""
+        if INDEX not in user_config:
+            return unpack(user_config)
+        if self._reader is None:
+            config = settings()
+            if not config.namespace:
+                raise ValueError("the configuration is in a cluster: set VOYAGER_NAMESPACE to say where")
+            self._reader = PublishedReader(connect(config.namespace, config.kubeconfig))
+        return await self._reader.read(user_config)
 
     async def _adopt(self) -> None:
         while True:
@@ -124,13 +151,13 @@ class ConfigHub:
                 await asyncio.sleep(_REOPEN_SECONDS)
         await self._adoption.run()
 
-    async def since(self, version: int) -> list[Delta] | VoyagerError:
+    async def since(self, version: int) -> list[Parcel] | VoyagerError:
         """What a router that has ``version`` lacks."""
         return await as_value(self._since(version))
 
-    async def _since(self, version: int) -> list[Delta]:
+    async def _since(self, version: int) -> list[Parcel]:
         await self._opened()
-        return self._catalog.since(version)
+        return [await self._packing.packed(delta) for delta in self._catalog.since(version)]
 
     async def lease(self, model: str, requests: int, tokens: int) -> Lease | VoyagerError:
         """A slice of a model's rate limits."""
@@ -171,21 +198,29 @@ class ConfigHub:
 
     async def _report(self) -> Report:
         replicas = await self._broadcast("report")
-        return Report(replicas=tuple(replicas), unreadable=tuple(self._catalog.unreadable.values()))
+        return Report(
+            replicas=tuple(replicas),
+            unreadable=tuple(self._catalog.unreadable.values()),
+            publication=self._adoption.problem,
+        )
 
     async def _publish(self, delta: Delta) -> None:
         """Tell every router; one that misses it asks by itself, so a failure here loses nothing."""
         try:
-            await self._broadcast("apply", delta)
+            parcel = await self._packing.packed(delta)
+            patience = _BROADCAST_SECONDS + _PIECE_SECONDS * len(parcel.pieces)
+            await self._broadcast("apply", parcel, timeout_s=patience)
         except Exception:
             log.warning("configuration %s reached not all routers at once", delta.version, exc_info=True)
 
-    async def _broadcast(self, method: str, *arguments: Any) -> Sequence[Any]:
+    async def _broadcast(
+        self, method: str, *arguments: Any, timeout_s: float = _BROADCAST_SECONDS
+    ) -> Sequence[Any]:
         if self._routers is None:
             self._routers = serve.get_deployment_handle(ROUTER, self._app_name)
         response = self._routers.broadcast(method, *arguments)
         try:
-            return await response.results_async(timeout_s=_BROADCAST_SECONDS)
+            return await response.results_async(timeout_s=timeout_s)
         except TimeoutError:
             raise Unavailable("not every router replica answers; try again", "", 1.0) from None
 

@@ -21,6 +21,7 @@ from deployments.ingress.http import HttpIngress
 from deployments.ingress.metrics import merged
 from deployments.ingress.rpc.methods import GrpcMethods
 from deployments.replica import Ports, Replica
+from deployments.serving.deltas import Parcel, unpacked
 from deployments.serving.door import Door
 from deployments.serving.handles import HubClient, RemoteScorer
 from deployments.serving.process import prepare
@@ -30,7 +31,6 @@ from voyager_llm.errors import VoyagerError
 from voyager_llm.ports import Caller, Renderer
 from voyager_llm.report import ReplicaReport, Report
 from voyager_llm.settings import Settings, settings
-from voyager_llm.snapshot import Delta
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +74,9 @@ class ModelRouter(GrpcMethods):
     def ready(self) -> bool:
         return self._replica.snapshots.current.version > 0 and self._readiness.holds()
 
-    async def apply(self, delta: Delta) -> int:
+    async def apply(self, parcel: Parcel) -> int:
         """Take a change of the configuration; called by the hub. Returns the version in force."""
-        await self._replica.apply(delta)
+        await self._replica.apply(await unpacked(parcel))
         return self._replica.snapshots.current.version
 
     async def metrics_text(self) -> tuple[str, bytes]:

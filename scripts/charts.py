@@ -26,6 +26,7 @@ def _summed(name: str) -> str:
 # What stands in a manifest → what stands in the chart.
 _VALUES: dict[str, tuple[tuple[str, str], ...]] = {
     "rbac.yaml": (),
+    "admission.yaml": (),
     "controller.yaml": (
         ("image: voyager-llm\n", "image: {{ .Values.image | quote }}\n"),
         ("replicas: 2\n", "replicas: {{ .Values.controller.replicas }}\n"),

@@ -14,10 +14,11 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from serve_app.commands.apply import apply_definition, read_manifests
+from serve_app.commands.apply import apply_all
 from serve_app.commands.client import ServiceClient, ServiceError
 from serve_app.commands.kinds import KINDS, kind_named
-from serve_app.commands.litellm_config import apply_all, exit_code, import_file, report, write_all
+from serve_app.commands.litellm_config import exit_code, import_file, manifests_of, report, write_all
+from serve_app.commands.manifests import read_manifests
 from serve_app.commands.show import Format, difference, err, out, show_definitions, write_json
 from serve_app.up import become_launcher
 from voyager_llm.settings import Settings, unknown_variables
@@ -36,8 +37,12 @@ Kind = Annotated[
 Name = Annotated[str, typer.Argument(help="Name of the definition.")]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
 Files = Annotated[
-    list[Path], typer.Option("--file", "-f", help="Manifest, or folder of manifests.", exists=True)
-]
+    list[Path],
+    typer.Option(
+        "--file", "-f", help="Manifest, or folder of manifests; - is standard input.",
+        exists=True, allow_dash=True,
+    ),
+]  # fmt: skip
 Variables = Annotated[list[str] | None, typer.Option("--var", "-v", help="A variable, NAME=VALUE.")]
 
 _connection = {"url": "http://127.0.0.1:8000", "key": ""}
@@ -106,21 +111,16 @@ def status() -> None:
 
 
 @app.command()
-def apply(files: Files) -> None:
-    """Create or update what manifests define (the Kubernetes YAML, unchanged)."""
-    client = _client()
-    failed = False
-    for kind, definition in read_manifests(files):
-        label = f"{kind.name}/{definition['name']}"
-        try:
-            out.print(f"{label} {apply_definition(client, kind, definition)}")
-        except ServiceError as error:
-            if not error.status:
-                raise
-            failed = True
-            err.print(f"{label} [red]refused[/red]: {error.message}")
-    if failed:
-        raise typer.Exit(1)
+def apply(
+    files: Files,
+    dry_run: Annotated[bool, typer.Option(help="Say what would change, and change nothing.")] = False,
+) -> None:
+    """Create or update what manifests define (the Kubernetes YAML, unchanged): all of it, or nothing."""
+    with err.status("reading manifests …"):
+        manifests = read_manifests(files)
+    if not manifests:
+        raise ServiceError("there is no manifest in what was given")
+    apply_all(_client(), manifests, dry_run=dry_run)
 
 
 @app.command()
@@ -254,7 +254,7 @@ def import_litellm(
         for path in write_all(out_dir, imported):
             out.print(f"{path} written", markup=False, soft_wrap=True)
     else:
-        apply_all(_client(), imported, out)
+        apply_all(_client(), manifests_of(imported, str(config)))
     raise typer.Exit(exit_code(imported))
 
 

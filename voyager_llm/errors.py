@@ -59,18 +59,29 @@ class Standing:
     reset_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One of several things that are wrong with a request. ``code`` is that of an error in the tree."""
+
+    field: str
+    message: str
+    code: str
+
+
 class VoyagerError(Exception):
     """Base of the tree.
 
     ``message`` is shown to the caller, ``field`` names the offending input (a dotted path, or
     empty), ``retry_after_s`` is the number of seconds after which a retry may help (0: unknown).
-    ``causes`` says in a line each what the attempts showed of which the error is the last, and ``limits`` how
-    the limits stand that were asked, by name.
+    ``causes`` says in a line each what the attempts showed of which the error is the last, ``limits`` how the
+    limits stand that were asked, by name, and ``faults`` one by one what is wrong, where that is more than
+    ``field`` and ``message`` say.
     """
 
     code: ClassVar[str] = "internal"
     causes: tuple[str, ...] = ()
     limits: Mapping[str, Standing] = MappingProxyType({})
+    faults: tuple[Fault, ...] = ()
 
     def __init__(self, message: str, field: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message, field, retry_after_s)

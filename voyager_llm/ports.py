@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 
+from voyager_llm.domain.bulk import Applied, Item
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.endpoint import Endpoint
@@ -88,6 +89,10 @@ class Definitions(Protocol):
     async def rollback(
         self, kind: Kind, name: str, revision: int, version: str, author: str, etag: str = ""
     ) -> Record: ...
+
+    async def apply(
+        self, items: Sequence[Item], author: str, *, validate_only: bool = False
+    ) -> Sequence[Applied]: ...
 
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record: ...
 

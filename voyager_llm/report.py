@@ -48,5 +48,7 @@ class Report(BaseModel):
     replicas: tuple[ReplicaReport, ...] = ()
     # Stored definitions that cannot be used and are left out, each with the reason.
     unreadable: tuple[str, ...] = ()
+    # Why what a cluster published last is not taken over; empty: it is, or will be in a moment.
+    publication: str = ""
     # Why ``replicas`` are not all of them; empty: they are.
     incomplete: str = ""

@@ -20,7 +20,8 @@ import orjson
 from google.protobuf import any_pb2, duration_pb2, json_format
 from google.rpc import error_details_pb2, status_pb2
 
-from voyager_llm.errors import MethodNotAllowed, Standing, VoyagerError, rendering
+from voyager_llm.domain.bulk import MAX_FAULTS
+from voyager_llm.errors import Fault, MethodNotAllowed, Standing, VoyagerError, rendering
 
 TRACE_HEADER = "x-voyager-trace-id"
 _TRACE = TRACE_HEADER.encode()
@@ -79,8 +80,8 @@ def trailers(error: VoyagerError, trace_id: str) -> tuple[str, list[tuple[str, A
     sent, the field first, and what the first attempts showed as far as there is room."""
     attempts = len(error.causes)
 
-    def brief(field: int, message: int, causes: int) -> VoyagerError:
-        return _brief(error, field, message, causes)
+    def brief(field: int, message: int, causes: int, faults: int = 0) -> VoyagerError:
+        return _brief(error, field, message, causes, faults)
 
     def size(shown: VoyagerError) -> int:
         return _size(shown, trace_id, attempts)
@@ -90,7 +91,8 @@ def trailers(error: VoyagerError, trace_id: str) -> tuple[str, list[tuple[str, A
         field = _fitting(_FIELD_CHARACTERS, _TRAILER_BYTES // 2, lambda n: size(brief(n, 0, 0)))
         message = _fitting(_MESSAGE_CHARACTERS, _TRAILER_BYTES, lambda n: size(brief(field, n, 0)))
         causes = _fitting(_CAUSES, _TRAILER_BYTES, lambda n: size(brief(field, message, n)))
-        shown = brief(field, message, causes)
+        faults = _fitting(MAX_FAULTS, _TRAILER_BYTES, lambda n: size(brief(field, message, causes, n)))
+        shown = brief(field, message, causes, faults)
     return str(shown), _trailers(shown, trace_id, attempts)
 
 
@@ -142,9 +144,9 @@ def _status(error: VoyagerError, trace_id: str, attempts: int) -> status_pb2.Sta
     details: list[Any] = [
         error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=_DOMAIN, metadata=told)
     ]
-    if error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
-        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    faults = error.faults or ((Fault(error.field, error.message, error.code),) if error.field else ())
+    if faults:
+        details.append(error_details_pb2.BadRequest(field_violations=[_violation(fault) for fault in faults]))
     if seconds := _retry_s(error):
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(math.ceil(seconds * 1000))
@@ -156,6 +158,12 @@ def _status(error: VoyagerError, trace_id: str, attempts: int) -> status_pb2.Sta
         box.Pack(detail)
         packed.append(box)
     return status_pb2.Status(code=grpc_code(error).value[0], message=str(error), details=packed)
+
+
+def _violation(fault: Fault) -> error_details_pb2.BadRequest.FieldViolation:
+    return error_details_pb2.BadRequest.FieldViolation(
+        field=fault.field, description=fault.message, reason=fault.code.upper()
+    )
 
 
 def _json(status: status_pb2.Status) -> bytes:
@@ -192,12 +200,17 @@ def _brief(
     field_characters: int = _FIELD_CHARACTERS,
     characters: int = _MESSAGE_CHARACTERS,
     causes: int = _CAUSES,
+    faults: int = MAX_FAULTS,
 ) -> VoyagerError:
     """The error with texts that are no longer than is shown, and can be encoded."""
     field, message = _cut(error.field, field_characters), _cut(error.message, characters)
     shown = type(error)(message, field, *error.args[2:])
     shown.causes = tuple(_cut(cause, _CAUSE_CHARACTERS) for cause in error.causes[:causes])
     shown.limits = error.limits
+    shown.faults = tuple(
+        Fault(_cut(fault.field, _FIELD_CHARACTERS), _cut(fault.message, _CAUSE_CHARACTERS), fault.code)
+        for fault in error.faults[:faults]
+    )
     return shown
 
 

@@ -18,7 +18,9 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.hop.caller import lost
 from deployments.hop.messages import pack_prompt
+from deployments.serving.deltas import unpacked
 from deployments.serving.results import raised
+from voyager_llm.domain.bulk import Applied, Item
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.endpoint import Endpoint
@@ -36,6 +38,8 @@ _PAIRS = 256
 
 # For an answer of the hub, where the caller does not ask for one sooner.
 _HUB_SECONDS = 10.0
+# For thousands of definitions at once.
+_BULK_SECONDS = 240.0
 # For what the hub gathers from every router: longer than it waits itself.
 _GATHER_SECONDS = 4.0
 # After which to come back to a hub that hangs.
@@ -82,6 +86,11 @@ class HubClient:
     ) -> Record:
         return await self._write(self._hub.rollback.remote(kind, name, revision, version, author, etag))
 
+    async def apply(
+        self, items: Sequence[Item], author: str, *, validate_only: bool = False
+    ) -> Sequence[Applied]:
+        return await self._write(self._hub.apply.remote(items, author, validate_only), _BULK_SECONDS)
+
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
         return await self._read(self._hub.get.remote(kind, name, revision, version))
 
@@ -95,7 +104,7 @@ class HubClient:
         return await self._read(self._hub.lease.remote(model, requests, tokens))
 
     async def since(self, version: int) -> list[Delta]:
-        return await self._read(self._hub.since.remote(version))
+        return [await unpacked(parcel) for parcel in await self._read(self._hub.since.remote(version))]
 
     async def metrics(self) -> Sequence[tuple[str, bytes]]:
         return await self._read(self._hub.metrics.remote(), _GATHER_SECONDS)
@@ -106,9 +115,9 @@ class HubClient:
     async def _read(self, response: Any, timeout_s: float | None = None) -> Any:
         return await self._answered(response, timeout_s or self._timeout_s, "try again")
 
-    async def _write(self, response: Any) -> Any:
+    async def _write(self, response: Any, timeout_s: float | None = None) -> Any:
         told = "whether the change was made is not known, so read the definition before you try again"
-        return await self._answered(response, self._timeout_s, told)
+        return await self._answered(response, timeout_s or self._timeout_s, told)
 
     async def _answered(self, response: Any, timeout_s: float, advice: str) -> Any:
         """The hub's answer. Its own errors come as values, so what is raised here says that it is away:

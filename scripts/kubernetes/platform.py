@@ -34,9 +34,11 @@ KUBERAY = "system:serviceaccount:kuberay:kuberay-operator"
 USERS: dict[str, str] = dict.fromkeys((CONTROLLER, SERVICE, KUBERAY), "system:serviceaccounts")
 
 _ROLES = ROOT / "kuberay" / "base" / "rbac.yaml"
+_ADMITTED = ROOT / "kuberay" / "base" / "admission.yaml"
 _CRDS = kube.Path("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions")
 _NAMESPACES = kube.Path("/api/v1", "namespaces")
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 # Where each kind of a manifest is created; another kind fails loudly.
 _PATHS = {
     "ServiceAccount": kube.Path("/api/v1", "serviceaccounts", NAMESPACE),
@@ -44,6 +46,8 @@ _PATHS = {
     "RoleBinding": kube.Path(_RBAC, "rolebindings", NAMESPACE),
     "ClusterRole": kube.Path(_RBAC, "clusterroles"),
     "ClusterRoleBinding": kube.Path(_RBAC, "clusterrolebindings"),
+    "ValidatingAdmissionPolicy": kube.Path(_ADMISSION, "validatingadmissionpolicies"),
+    "ValidatingAdmissionPolicyBinding": kube.Path(_ADMISSION, "validatingadmissionpolicybindings"),
 }
 
 
@@ -102,7 +106,13 @@ async def platform(
     with control_plane(folder / "plane", USERS) as plane:
         api = admin(plane)
         try:
-            for install in (install_crds, install_roles, install_kuberay, install_rayservice):
+            for install in (
+                install_crds,
+                install_roles,
+                install_admission,
+                install_kuberay,
+                install_rayservice,
+            ):
                 await install(api)
             say("starting KubeRay and Ray …")
             operator_config = plane.kubeconfig(KUBERAY, NAMESPACE)
@@ -191,6 +201,11 @@ async def install_roles(api: kube.KubeApi, file: Path = _ROLES) -> None:
             for subject in document["subjects"]:
                 subject["namespace"] = NAMESPACE
         await api.create(_PATHS[document["kind"]], document)
+
+
+async def install_admission(api: kube.KubeApi) -> None:
+    """What roles cannot say, as we ship it."""
+    await install_roles(api, _ADMITTED)
 
 
 async def install_kuberay(api: kube.KubeApi) -> None:

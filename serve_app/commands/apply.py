@@ -1,73 +1,76 @@
-"""`voyager-llm apply`: manifests into definitions, created or updated as needed."""
+"""`voyager-llm apply`: manifests into definitions, all of them or none, in one request.
+
+Used by `cli.py`, for manifests and for what is imported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import gzip
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
-import yaml
+import orjson
 
 from serve_app.commands.client import ServiceClient, ServiceError
-from serve_app.commands.kinds import KindInfo, from_manifest, output_only
+from serve_app.commands.kinds import KINDS
+from serve_app.commands.manifests import Manifest
+from serve_app.commands.show import err
 
-# What others refer to comes first, whatever the order of the files.
-_ORDER = ("model", "prompt", "route", "evaluation")
+_PATH = "/api/v1/definitions:apply"
+# Larger ones are packed: a request has 8 MiB at most, and definitions shrink to a twentieth.
+_PLAIN_BYTES = 4 * 1024 * 1024
+_PLACE = re.compile(r"^(\w+)\[(\d+)\]\.?")
 
 
-def read_manifests(paths: list[Path]) -> list[tuple[KindInfo, dict[str, Any]]]:
-    """All manifests of files and folders, in an order in which they can be applied.
-
-    Raises `ServiceError` naming the file."""
-    found: list[tuple[KindInfo, dict[str, Any]]] = []
-    for path in _files(paths):
+def apply_all(client: ServiceClient, manifests: Sequence[Manifest], *, dry_run: bool = False) -> None:
+    """Create and update them, and say what came of each. Raises `ServiceError`; then nothing was written,
+    unless the error says so."""
+    lists: dict[str, list[Manifest]] = defaultdict(list)
+    for manifest in manifests:
+        lists[manifest.kind.plural].append(manifest)
+    body = orjson.dumps(
+        {
+            **{plural: [manifest.definition for manifest in of_kind] for plural, of_kind in lists.items()},
+            "validate_only": dry_run,
+        }
+    )
+    number = f"{len(manifests)} definition{'s' * (len(manifests) != 1)}"
+    with err.status(f"{'checking' if dry_run else 'applying'} {number}, {len(body) / 1e6:.1f} MB …"):
         try:
-            documents = [document for document in yaml.safe_load_all(path.read_text()) if document]
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ServiceError(f"{path}: {error}") from None
-        for document in documents:
-            if not isinstance(document, dict):
-                raise ServiceError(f"{path}: a manifest must be a mapping")
-            try:
-                found.append(from_manifest(document))
-            except ServiceError as error:
-                raise ServiceError(f"{path}: {error.message}") from None
-    return sorted(found, key=lambda entry: _ORDER.index(entry[0].name))
-
-
-def apply_definition(client: ServiceClient, kind: KindInfo, definition: dict[str, Any]) -> str:
-    """Create or update one definition. Returns created, configured or unchanged.
-
-    Raises `ServiceError`."""
-    name = definition["name"]
-    path = f"/api/v1/{kind.plural}"
-    try:
-        client.request("POST", path, json=definition)
-    except ServiceError as error:
-        if error.status != 409:
+            answer = client.request("POST", _PATH, **_content(body))
+        except ServiceError as error:
+            _explain(error, lists)
             raise
-        # The name is taken, by this definition or another version of it; else it says what is in the way.
-        before = _existing(client, f"{path}/{name}", error)[kind.name]
-    else:
-        return "created"
-    # A field that the manifest no longer has goes, so the mask names what either has.
-    mask = sorted((before.keys() | definition.keys()) - output_only(kind) - {"name"})
-    parameters = {"update_mask": ",".join(mask)}
-    after = client.request("PATCH", f"{path}/{name}", json=definition, params=parameters)[kind.name]
-    return "unchanged" if after["revision"] == before["revision"] else "configured"
+    suffix = " (dry run)" if dry_run else ""
+    lines = [f"{one['kind']}/{one['name']} {one['outcome']}{suffix}\n" for one in answer["definitions"]]
+    sys.stdout.write("".join(lines))
+    counts = ", ".join(f"{answer[outcome]} {outcome}" for outcome in ("created", "updated", "unchanged"))
+    err.print(f"{number}: {counts}{suffix}")
 
 
-def _existing(client: ServiceClient, path: str, refusal: ServiceError) -> Any:
-    """What is defined already. Raises ``refusal`` where nothing is."""
-    try:
-        return client.request("GET", path)
-    except ServiceError as error:
-        raise (refusal if error.status == 404 else error) from None
+def _content(body: bytes) -> dict[str, Any]:
+    headers = {"content-type": "application/json"}
+    if len(body) > _PLAIN_BYTES:
+        headers["content-encoding"] = "gzip"
+        body = gzip.compress(body, 6)
+    return {"content": body, "headers": headers}
 
 
-def _files(paths: list[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".json"))
-        else:
-            yield path
+def _explain(error: ServiceError, lists: dict[str, list[Manifest]]) -> None:
+    """Say of each fault which manifest it is about."""
+    for fault in error.faults:
+        place = _PLACE.match(fault["field"])
+        if place is None:
+            continue
+        manifest = lists[place[1]][int(place[2])]
+        field = fault["field"][place.end() :]
+        where = f"{manifest.label} ({manifest.source})"
+        err.print(f"{where} [red]refused[/red]: {field + ': ' if field else ''}{fault['description']}")
+
+
+def manifest_of(kind: str, definition: dict[str, Any], source: str) -> Manifest:
+    """A definition that stands in no manifest, as one."""
+    return Manifest(KINDS[kind], definition, source)

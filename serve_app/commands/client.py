@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -13,10 +13,12 @@ import orjson
 class ServiceError(Exception):
     """The service refused or could not be reached; the text is for the user."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, faults: Sequence[Mapping[str, str]] = ()) -> None:
         super().__init__(message, status)
         self.message = message
         self.status = status
+        # ``field`` and ``description`` of each thing that is wrong, where the service tells them one by one.
+        self.faults = faults
 
 
 class ServiceClient:
@@ -76,8 +78,13 @@ def _read(answer: httpx.Response) -> Any:
     except ValueError:
         document = {}
     if answer.is_error:
-        raise ServiceError(_message(document, answer.status_code), answer.status_code)
+        raise ServiceError(_message(document, answer.status_code), answer.status_code, _faults(document))
     return document
+
+
+def _faults(document: Any) -> list[Mapping[str, str]]:
+    details = document.get("details") if isinstance(document, dict) else None
+    return [fault for detail in details or () for fault in detail.get("field_violations") or ()]
 
 
 def _message(document: Any, status: int) -> str:

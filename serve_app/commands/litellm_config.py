@@ -1,14 +1,12 @@
 """`voyager-llm import-litellm`: a LiteLLM proxy's configuration as models and routes.
 
 The file is read and checked as a whole before anything is written or sent. How settings are translated
-stands in
-`litellm/`; this reads, writes and reports. Used by `cli.py`.
+stands in `litellm/`; this reads, writes and reports. Used by `cli.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +15,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from serve_app.commands.apply import apply_definition
-from serve_app.commands.client import ServiceClient, ServiceError
+from serve_app.commands.apply import manifest_of
+from serve_app.commands.client import ServiceError
 from serve_app.commands.kinds import KINDS, KindInfo, to_manifest
 from serve_app.commands.litellm.includes import read_all
 from serve_app.commands.litellm.notes import Effect, Notes, Place
 from serve_app.commands.litellm.source import node_of
 from serve_app.commands.litellm.translate import Imported, Mapped, translate
+from serve_app.commands.manifests import Manifest
 
 # Exit codes besides those of every command.
 LOST, LEFT_OUT = 4, 5
-# What it means that a name is taken, and not by a definition of its kind.
-_TAKEN = "its name is that of another kind of definition: delete that one, then import again"
 
 
 def import_file(path: Path, variables: Mapping[str, str], models: Iterable[str]) -> Imported:
@@ -52,38 +49,9 @@ def exit_code(imported: Imported) -> int:
     return LOST if imported.has(Effect.LOST) else 0
 
 
-def apply_all(client: ServiceClient, imported: Imported, console: Console) -> None:
-    """Write all definitions. Where one is refused, those that came new before it go again.
-
-    Raises `ServiceError` that says what is left."""
-    created: list[tuple[KindInfo, str]] = []
-    changed: list[str] = []
-    for kind, definition in _definitions(imported):
-        label = f"{kind.name}/{definition['name']}"
-        try:
-            outcome = apply_definition(client, kind, definition)
-        except ServiceError as error:
-            why = _TAKEN if error.status == HTTPStatus.NOT_FOUND else error.message
-            raise ServiceError(
-                f"{label} refused: {why}. {_undone(client, created, changed)}", error.status
-            ) from None
-        console.print(Text(f"{label} {outcome}"))
-        if outcome == "created":
-            created.append((kind, definition["name"]))
-        elif outcome == "configured":
-            changed.append(label)
-
-
-def _undone(client: ServiceClient, created: Sequence[tuple[KindInfo, str]], changed: Sequence[str]) -> str:
-    left = list(changed)
-    for kind, name in reversed(created):
-        try:
-            client.request("DELETE", f"/api/v1/{kind.plural}/{name}")
-        except ServiceError:
-            left.append(f"{kind.name}/{name}")
-    if not left:
-        return "Nothing was imported"
-    return f"Imported before it, and still there: {', '.join(left)}"
+def manifests_of(imported: Imported, source: str) -> list[Manifest]:
+    """What `apply` writes, all or none."""
+    return [manifest_of(kind.name, definition, source) for kind, definition in _definitions(imported)]
 
 
 def write_all(directory: Path, imported: Imported) -> Sequence[Path]:

@@ -43,7 +43,13 @@ class Hub:
         self.adoption = Adoption(self.catalog, 30.0, lambda: self.now)
 
     async def publish(self, *entries: Published) -> float:
-        self.adoption.publish(bundle_of(entries))
+        return await self.publish_bundle(bundle_of(entries))
+
+    async def publish_bundle(self, bundle: Bundle) -> float:
+        async def read() -> Bundle:
+            return bundle
+
+        self.adoption.publish(read)
         return await self.adoption.step()
 
     async def create(self, name: str) -> None:
@@ -92,8 +98,7 @@ async def test_routes_are_the_clusters_too(hub: Hub) -> None:
     assert hub.cell.current.find("x/y") is hub.cell.current.routes["r"]
     # A controller of the release before knows no routes, so it deletes none.
     before = {name: value for name, value in pack(bundle_of([model("a")])).items() if name != "kinds"}
-    hub.adoption.publish(unpack(before))
-    await hub.adoption.step()
+    await hub.publish_bundle(unpack(before))
     assert set(hub.cell.current.routes) == {"r"}
     await hub.publish(model("a"))
     assert not hub.cell.current.routes

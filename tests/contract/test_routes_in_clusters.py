@@ -18,7 +18,7 @@ from scripts.kubernetes.control_plane import ControlPlane
 from scripts.kubernetes.platform import NAMESPACE, SERVICE, path_of
 from tests.support.stores import changed, url_of
 from voyager_llm.definitions.adoption import Adoption
-from voyager_llm.definitions.bundle import Published, bundle_of
+from voyager_llm.definitions.bundle import Bundle, Published, bundle_of
 from voyager_llm.definitions.catalog import Catalog
 from voyager_llm.definitions.crd.resources import RESOURCES
 from voyager_llm.definitions.kube import client as kube
@@ -56,7 +56,11 @@ class Hub:
 
     async def publish(self, *entries: Published) -> set[str]:
         """What a controller published; the routes that are in force then."""
-        self.adoption.publish(bundle_of(entries))
+
+        async def read() -> Bundle:
+            return bundle_of(entries)
+
+        self.adoption.publish(read)
         await self.adoption.step()
         return set(self.catalog.config.routes)
 

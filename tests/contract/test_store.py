@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from voyager_llm.definitions.kube.client import KubeApi
 from voyager_llm.definitions.store.contract import DefinitionStore
 from voyager_llm.definitions.store.kubernetes import KubernetesStore
 from voyager_llm.definitions.store.sql import SqlStore
+from voyager_llm.domain.bulk import Applied, Wanted
 from voyager_llm.domain.definition import Frozen, Kind, canonical, digest, document
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import PromptDefinition
@@ -167,3 +169,97 @@ async def test_of_two_writers_one_wins(store: DefinitionStore) -> None:
     assert len(won) == 1
     assert all(isinstance(r, VoyagerError) for r in results if isinstance(r, BaseException)), results
     assert (await store.get(Kind.MODEL, "m")).document == won[0].document
+
+
+def wanted(*drafts: Draft, etag: str = "") -> list[Wanted]:
+    return [Wanted(given, etag) for given in drafts]
+
+
+async def outcomes(store: DefinitionStore, given: list[Wanted], *, dry: bool = False) -> list[str]:
+    """What came of each: the outcome, or the error's code."""
+    return [
+        found.code if isinstance(found, VoyagerError) else found.outcome
+        for found in await store.apply(given, dry=dry)
+    ]
+
+
+async def test_many_are_written_as_single_writes_would(store: DefinitionStore) -> None:
+    await store.create(draft("one", name="known"))
+    await store.create(draft("one", name="same"))
+    await store.create(draft("one", name="gone"))
+    await store.delete(Kind.MODEL, "gone")
+    given = wanted(
+        draft("two", name="known"), draft("one", name="same"), draft("two", name="gone"),
+        draft("one", name="new"), draft("hi", kind=Kind.PROMPT, name="p", version="1.0.0"),
+        draft("known", kind=Kind.ROUTE, name="r"),
+    )  # fmt: skip
+    planned = await store.apply(given, dry=True)
+    assert [found.code for found in planned if isinstance(found, VoyagerError)] == []
+    with pytest.raises(NotFound):
+        await store.get(Kind.MODEL, "new")
+    expected = ["updated", "unchanged", "created", "created", "created", "created"]
+    assert await outcomes(store, given) == expected
+    for found in await store.apply(given):
+        assert isinstance(found, Applied)
+        assert (found.outcome, found.written) == ("unchanged", False)
+        record = await store.get(found.kind, found.name)
+        assert (record.revision, record.etag, record.author) == (found.revision, found.etag, "ada")
+    assert [r.revision for r in await store.history(Kind.MODEL, "gone", 0, 9)] == [2, 1]
+    assert [r.revision for r in await store.history(Kind.MODEL, "known", 0, 9)] == [2, 1]
+    assert set(await store.digests()) == {(one.draft.kind, one.draft.name) for one in given}
+
+
+async def test_of_many_none_is_written_where_one_is_refused(store: DefinitionStore) -> None:
+    first = await store.create(draft("one"))
+    await store.update(draft("two"))
+    await store.create(draft("one", kind=Kind.PROMPT, name="p", version="1.0.0"))
+    given = [
+        *wanted(draft("three"), etag=first.etag),
+        *wanted(draft("other", kind=Kind.PROMPT, name="p", version="1.0.0")),
+        *wanted(draft("one", name="absent"), etag="1-000000000000"),
+        *wanted(draft("one", name="good")),
+    ]
+    refused = ["version_conflict"] * 3
+    assert await outcomes(store, given) == [*refused, "created"]
+    assert await outcomes(store, given, dry=True) == [*refused, "created"]
+    with pytest.raises(NotFound):
+        await store.get(Kind.MODEL, "good")
+    assert (await store.get(Kind.MODEL, "m")).document["model_name"] == "two"
+
+
+async def test_many_prompts_go_back_and_forth_with_their_versions(store: DefinitionStore) -> None:
+    """A version that had the same content before becomes current again."""
+
+    def prompts(content: str, version: str) -> list[Wanted]:
+        return wanted(*(draft(content, kind=Kind.PROMPT, name=f"p{n}", version=version) for n in range(3)))
+
+    old, new = prompts("one", "1.0.0"), prompts("two", "1.1.0")
+    assert await outcomes(store, old) == ["created"] * 3
+    assert await outcomes(store, new) == ["updated"] * 3
+    assert await outcomes(store, old) == ["updated"] * 3
+    assert (await store.get(Kind.PROMPT, "p1")).revision == 1
+    assert await outcomes(store, prompts("three", "1.2.0")) == ["updated"] * 3
+    assert (await store.get(Kind.PROMPT, "p2")).revision == 3
+
+
+async def test_more_than_one_statement_takes_is_one_transaction(store: DefinitionStore) -> None:
+    """The last of many is refused: none of those before it is there."""
+    many = wanted(*(draft("one", name=f"m{n:04}") for n in range(450)))
+    bad = wanted(draft("one", name="z"), etag="1-000000000000")
+    assert set(await outcomes(store, [*many, *bad])) == {"created", "version_conflict"}
+    assert await store.digests() == {}
+    assert set(await outcomes(store, many)) == {"created"}
+    assert len(await store.digests()) == 450
+
+
+async def test_of_two_bulk_writes_at_once_each_is_whole(store: DefinitionStore) -> None:
+    names = [f"m{n}" for n in range(20)]
+
+    async def write(content: str) -> None:
+        with suppress(VoyagerError):  # whoever was faster wins
+            await store.apply(wanted(*(draft(content, name=name) for name in names)))
+
+    await write("zero")
+    await asyncio.gather(*(write(content) for content in ("one", "two", "three")))
+    held = {(await store.get(Kind.MODEL, name)).document["model_name"] for name in names}
+    assert len(held) == 1 or isinstance(store, KubernetesStore)  # a cluster has no transactions

@@ -14,6 +14,7 @@ from scripts.kubernetes.platform import (
     RAY_SERVICES,
     USERS,
     admin,
+    install_admission,
     install_crds,
     install_rayservice,
     install_roles,
@@ -23,7 +24,9 @@ from tests.support.controllers import RunningController
 from tests.support.dataplane import FakeDataPlane
 from voyager_llm.definitions.crd.resources import RESOURCES
 from voyager_llm.definitions.kube import client as kube
+from voyager_llm.definitions.kube.published import LABEL
 
+CONFIG_MAPS = kube.Path("/api/v1", "configmaps", NAMESPACE)
 LEASES = kube.Path("/apis/coordination.k8s.io/v1", "leases", NAMESPACE)
 
 
@@ -38,6 +41,7 @@ async def prepared(plane: ControlPlane) -> AsyncIterator[kube.KubeApi]:
     api = admin(plane)
     await install_crds(api)
     await install_roles(api)
+    await install_admission(api)
     await install_rayservice(api)
     yield api
     await api.close()
@@ -45,13 +49,15 @@ async def prepared(plane: ControlPlane) -> AsyncIterator[kube.KubeApi]:
 
 @pytest.fixture
 async def cluster(prepared: kube.KubeApi) -> kube.KubeApi:
-    """The cluster as admin, without definitions, with an untouched RayService, and led by nobody: no test
-    waits for the lease of a controller that the one before it killed."""
+    """The cluster as admin, without definitions or publications, with an untouched RayService, and led by
+    nobody: no test waits for the lease of a controller that the one before it killed."""
     for resource in RESOURCES:
         for found in (await prepared.list(path_of(resource.definition)))[0]:
             await prepared.delete(path_of(resource.definition), found["metadata"]["name"])
     for lease in (await prepared.list(LEASES))[0]:
         await prepared.delete(LEASES, lease["metadata"]["name"])
+    for piece in (await prepared.list(CONFIG_MAPS, LABEL, metadata_only=True))[0]:
+        await prepared.delete(CONFIG_MAPS, piece["metadata"]["name"])
     service = await prepared.get(RAY_SERVICES, "voyager")
     service["spec"].pop("serveConfigV2", None)
     service["metadata"].pop("managedFields", None)

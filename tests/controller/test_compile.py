@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import random
 from typing import Any
 
@@ -12,10 +11,11 @@ from hypothesis import strategies as st
 
 from controller.cluster import Observed
 from controller.compile import compile_cluster
-from controller.serve_config import MOST_BYTES, ConfigError, bundle_in, load_base, with_bundle
-from voyager_llm.definitions.bundle import Bundle, Published, bundle_of
+from controller.serve_config import MOST_BYTES, ConfigError, load_base, user_config_in, with_definitions
+from voyager_llm.definitions.bundle import Bundle, pack, unpack
 from voyager_llm.definitions.crd.conditions import Reason
 from voyager_llm.definitions.crd.manifests import NAME
+from voyager_llm.definitions.shards import sharded
 from voyager_llm.domain.definition import Kind
 
 
@@ -138,28 +138,24 @@ names = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8)
 @given(names, st.randoms())
 def test_the_order_of_objects_means_nothing(found: list[str], chance: random.Random) -> None:
     objects = [model(name) for name in found] + [prompt(name) for name in found]
-    first = with_bundle(load_base(), compile_cluster(observed(*objects), Bundle()).bundle)
+    first = compile_cluster(observed(*objects), Bundle()).bundle
     chance.shuffle(objects)
-    again = with_bundle(load_base(), compile_cluster(observed(*objects), Bundle()).bundle)
-    assert first == again
+    again = compile_cluster(observed(*objects), Bundle()).bundle
+    assert first.content == again.content
+    assert sharded(first) == sharded(again)
 
 
 def test_the_definitions_come_back_out_of_the_configuration() -> None:
     bundle = compile_cluster(observed(model("a"), prompt("p")), Bundle()).bundle
-    assert bundle_in(with_bundle(load_base(), bundle)) == bundle
-    assert bundle_in("") is None
-    assert bundle_in("applications: [") is None
-    assert bundle_in("applications: []") is None
+    text = with_definitions(load_base(), pack(bundle))
+    assert unpack(user_config_in(text) or {}) == bundle
+    assert text == with_definitions(load_base(), pack(bundle))
+    for unreadable in ("", "applications: [", "applications: []"):
+        assert user_config_in(unreadable) is None
+    assert user_config_in(with_definitions(load_base(), {})) == {}
 
 
-def test_a_configuration_too_large_for_the_cluster_is_refused() -> None:
-    chance = random.Random(1)
-    noise = [
-        Published(
-            Kind.PROMPT, f"p{i}", {"template": base64.b64encode(chance.randbytes(100_000)).decode()}, "x"
-        )
-        for i in range(12)
-    ]
-    assert len(with_bundle(load_base(), bundle_of(noise[:3]))) <= MOST_BYTES
-    with pytest.raises(ConfigError, match="shorten or delete prompts"):
-        with_bundle(load_base(), bundle_of(noise))
+def test_a_base_too_large_for_the_cluster_is_refused() -> None:
+    base = {**load_base(), "filler": "x" * MOST_BYTES}
+    with pytest.raises(ConfigError, match="shorten its base"):
+        with_definitions(base, {})

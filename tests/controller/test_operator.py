@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from controller.serve_config import bundle_in
-from scripts.kubernetes.platform import RAY_SERVICES, eventually, path_of
+from scripts.kubernetes.platform import eventually, path_of
 from tests.controller.test_compile import model, prompt
 from tests.support.controllers import RunningController
 from tests.support.dataplane import FakeDataPlane
+from tests.support.publications import published
 from voyager_llm.definitions.crd.resources import BY_KIND
 from voyager_llm.definitions.kube import client as kube
 from voyager_llm.domain.definition import Kind
@@ -21,9 +21,7 @@ async def create(api: kube.KubeApi, kind: Kind, manifest: dict[str, Any]) -> Non
 
 
 async def names(api: kube.KubeApi) -> set[str]:
-    service = await api.get(RAY_SERVICES, "voyager")
-    bundle = bundle_in(service["spec"].get("serveConfigV2") or "")
-    return {entry.name for entry in bundle.entries} if bundle else set()
+    return {entry.name for entry in (await published(api)).entries}
 
 
 async def publishes(api: kube.KubeApi, *expected: str, seconds: float = 40.0) -> None:

@@ -11,10 +11,11 @@ import pytest
 from controller.dataplane import DataPlane
 from controller.publish import RayServicePublisher
 from controller.reconciler import Outcome, Reconciler
-from controller.serve_config import bundle_in, load_base
+from controller.serve_config import load_base
 from scripts.kubernetes.platform import NAMESPACE, RAY_SERVICES, eventually, path_of
 from tests.controller.test_compile import evaluation, model, prompt, route
 from tests.support.dataplane import FakeDataPlane
+from tests.support.publications import published
 from voyager_llm.definitions.bundle import Bundle
 from voyager_llm.definitions.crd.resources import ALLOW_EMPTY, BY_KIND
 from voyager_llm.definitions.kube import client as kube
@@ -49,8 +50,7 @@ class Harness:
         return await self.cluster.create(path_of(kind), body)
 
     async def published(self) -> Bundle:
-        service = await self.cluster.get(RAY_SERVICES, "voyager")
-        return bundle_in(service["spec"].get("serveConfigV2") or "") or Bundle()
+        return await published(self.cluster)
 
     async def created(self, kind: Kind, manifest: dict[str, Any]) -> bool:
         await self.create(kind, manifest)

@@ -62,8 +62,9 @@ def test_status_and_get(service: RunningService) -> None:
 def test_the_specifications_manifests_apply_unchanged(service: RunningService) -> None:
     """Twice: the second time nothing changes. The evaluation is given before what it refers to."""
     files = [f"-f{ROOT / 'examples' / name}.yaml" for name in ("evaluation", "prompt", "model")]
-    assert cli(service, "apply", *files).count("created") == 3
-    assert cli(service, "apply", *files).count("unchanged") == 3
+    assert "3 created, 0 updated, 0 unchanged (dry run)" in cli(service, "apply", *files, "--dry-run")
+    assert "3 created, 0 updated, 0 unchanged" in cli(service, "apply", *files)
+    assert "0 created, 0 updated, 3 unchanged" in cli(service, "apply", *files)
     rendered = cli(service, "render", "process-suggestion-prompt", "-v", "requirements=a library")
     assert "Requirements: a library" in rendered
     assert "Complexity: medium" in rendered
@@ -86,12 +87,12 @@ def test_versions_by_hand(service: RunningService, tmp_path: Path) -> None:
     manifest.write_text(text)
     cli(service, "apply", "-f", str(manifest))
     manifest.write_text(text.replace("temperature: 0.7", "temperature: 0.2"))
-    assert "configured" in cli(service, "apply", "-f", str(manifest))
+    assert "model/versioned updated" in cli(service, "apply", "-f", str(manifest))
     difference = cli(service, "diff", "model", "versioned", "1", status=1)
     assert "-  temperature: 0.7" in difference
     assert "+  temperature: 0.2" in difference
     manifest.write_text(text.replace("    temperature: 0.7\n", "").replace("  version:", "  # version:"))
-    assert "configured" in cli(service, "apply", "-f", str(manifest))
+    assert "model/versioned updated" in cli(service, "apply", "-f", str(manifest))
     assert "temperature" not in cli(service, "get", "model", "versioned", "-o", "yaml"), (
         "what is left out goes"
     )

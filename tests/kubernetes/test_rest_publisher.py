@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from controller.publish import PublishError, ServeRestPublisher
-from controller.serve_config import bundle_in, with_bundle
+from controller.serve_config import user_config_in, with_definitions
 from scripts.fake_provider.running import FakeProvider
 from scripts.kubernetes.ray_cluster import ray_cluster
-from voyager_llm.definitions.bundle import Published, bundle_of
+from voyager_llm.definitions.bundle import Published, bundle_of, pack, unpack
 from voyager_llm.domain.definition import Kind
 from voyager_llm.report import Report
 
@@ -31,7 +31,7 @@ async def test_from_the_rest_api_to_a_completion(tmp_path: Path, provider: FakeP
                 "endpoints": {"primary": provider.profile("rest")},
             }  # fmt: skip
             bundle = bundle_of([Published(Kind.MODEL, "m", document, "git")])
-            await publisher.publish(with_bundle(ray.serve_config(), bundle))
+            await publisher.publish(with_definitions(ray.serve_config(), pack(bundle)))
             await _until_held(ray.url, bundle.digest)
             body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
             async with httpx.AsyncClient(base_url=ray.url, timeout=30) as client:
@@ -41,7 +41,7 @@ async def test_from_the_rest_api_to_a_completion(tmp_path: Path, provider: FakeP
             fresh = ServeRestPublisher(ray.dashboard, str(tmp_path / "ray-token"))
             target = await fresh.read()
             assert target.running
-            assert bundle_in(target.text) == bundle
+            assert unpack(user_config_in(target.text) or {}) == bundle
             await fresh.close()
         await publisher.close()
 

@@ -17,6 +17,8 @@ class FakeDataPlane:
         self.replicas: dict[str, ReplicaReport] | None = {}
         # Why these are not all.
         self.incomplete = ""
+        # Why what was published last is not taken over.
+        self.publication = ""
         # While it is cleared, whoever asks waits; `asked` says that somebody did.
         self.answers, self.asked = threading.Event(), threading.Event()
         self.answers.set()
@@ -27,7 +29,11 @@ class FakeDataPlane:
                 outer.asked.set()
                 outer.answers.wait(60)
                 found = outer.replicas
-                report = Report(replicas=tuple((found or {}).values()), incomplete=outer.incomplete)
+                report = Report(
+                    replicas=tuple((found or {}).values()),
+                    incomplete=outer.incomplete,
+                    publication=outer.publication,
+                )
                 body = report.model_dump_json().encode()
                 self.send_response(200 if found is not None else 503)
                 self.send_header("content-length", str(len(body)))

@@ -14,13 +14,9 @@ import yaml
 
 from serve_app.commands.litellm.translate import Imported
 from serve_app.commands.litellm_config import import_file
-from voyager_llm.domain.route import RouteDefinition
 
 FOLDER = Path(__file__).resolve().parents[1] / "litellm_configs"
 NAMES = ("azure", "balanced", "clouds", "company", "hidden", "local", "simple")
-# Until definitions have aliases, a name that cannot be kept is a note instead.
-HAVE_ALIASES = "aliases" in RouteDefinition.model_fields
-_CALLED = " is called "
 
 
 def imported(name: str) -> Imported:
@@ -28,24 +24,18 @@ def imported(name: str) -> Imported:
 
 
 def outcome(result: Imported) -> dict[str, Any]:
-    """Definitions and notes as a document. Aliases are compared apart, by tests of their own."""
+    """Definitions and notes as a document."""
     return {
-        "models": [_without_aliases(model) for model in result.models],
-        "routes": [_without_aliases(route) for route in result.routes],
+        "models": list(result.models),
+        "routes": list(result.routes),
         "notes": [
-            f"{note.place.line}: {note.effect}: {note.subject}: {note.text}"
-            for note in result.remarks
-            if not note.text.startswith(_CALLED.lstrip())
+            f"{note.place.line}: {note.effect}: {note.subject}: {note.text}" for note in result.remarks
         ],
     }
 
 
 def expected(name: str) -> dict[str, Any]:
     return yaml.safe_load((FOLDER / f"{name}.expected.yaml").read_text())
-
-
-def _without_aliases(definition: dict[str, Any]) -> dict[str, Any]:
-    return {field: value for field, value in definition.items() if field != "aliases"}
 
 
 def _write() -> None:

@@ -1,7 +1,8 @@
-"""What a cluster publishes to the data plane: definitions as plain documents, packed into one small string.
+"""What a cluster publishes to the data plane: definitions as plain documents.
 
-The controller packs it into Serve's configuration (`controller/serve_config.py`), the config hub unpacks it.
-It knows nothing of Kubernetes, and holds references to secrets, never secrets.
+While it is small, the controller packs it into Serve's configuration (`controller/serve_config.py`), and the
+config hub unpacks it; when it is not, it stands in pieces (`shards.py`). It knows nothing of Kubernetes, and
+holds references to secrets, never secrets.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -42,26 +43,43 @@ class Bundle:
     entries: tuple[Published, ...] = ()
     # Those that whoever published it knows: of another kind, nothing is said by what is not there.
     kinds: frozenset[Kind] = frozenset(Kind)
+    # The digest, where somebody vouches for it; empty: it is found out.
+    stated: str = field(default="", compare=False)
 
     @cached_property
     def content(self) -> bytes:
         """Canonical JSON."""
-        rows = [[e.kind, e.name, e.author, e.document] for e in self.entries]
-        return orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)
+        return b"[" + b",".join(map(row_of, self.entries)) + b"]"
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content."""
-        return digest(self.content)
+        return self.stated or digest(self.content)
 
     @cached_property
     def by_name(self) -> Mapping[tuple[Kind, str], Published]:
         return {(entry.kind, entry.name): entry for entry in self.entries}
 
 
-def bundle_of(entries: Iterable[Published]) -> Bundle:
+def bundle_of(entries: Iterable[Published], kinds: Iterable[Kind] = Kind, stated: str = "") -> Bundle:
     """A bundle in its canonical order."""
-    return Bundle(tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name))))
+    ordered = tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name)))
+    return Bundle(ordered, frozenset(kinds), stated)
+
+
+def row_of(entry: Published) -> bytes:
+    """An entry as canonical JSON."""
+    row = [entry.kind, entry.name, entry.author, entry.document]
+    return orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+
+
+def rows_in(content: bytes) -> tuple[Published, ...]:
+    """The entries of a JSON list of rows. Raises `ValueError`."""
+    try:
+        rows = orjson.loads(content)
+        return tuple(Published(Kind(k), str(n), dict(d), str(a)) for k, n, a, d in rows)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the configuration cannot be read: {type(error).__name__}") from None
 
 
 def pack(bundle: Bundle) -> dict[str, Any]:
@@ -78,11 +96,10 @@ def unpack(user_config: Mapping[str, Any]) -> Bundle:
         content = unpacker.decompress(raw, _MAX_BYTES)
         if unpacker.unconsumed_tail:
             raise ValueError(f"the configuration is larger than {_MAX_BYTES} bytes")
-        rows = orjson.loads(content)
         kinds = frozenset(map(Kind, user_config.get("kinds", _FIRST_KINDS)))
-        bundle = Bundle(tuple(Published(Kind(k), str(n), dict(d), str(a)) for k, n, a, d in rows), kinds)
-    except (KeyError, TypeError, binascii.Error, zlib.error, orjson.JSONDecodeError) as error:
+    except (KeyError, TypeError, binascii.Error, zlib.error) as error:
         raise ValueError(f"the configuration cannot be read: {type(error).__name__}") from None
+    bundle = Bundle(rows_in(content), kinds)
     if bundle.digest != user_config.get("digest"):
         raise ValueError("the configuration's digest does not fit its content")
     return bundle

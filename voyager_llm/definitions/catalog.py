@@ -17,27 +17,31 @@ from typing import Any
 
 from voyager_llm.definitions.bundle import Bundle, Published
 from voyager_llm.definitions.compiler import compile_model
+from voyager_llm.definitions.drafts import (
+    DEFINITIONS,
+    Drafted,
+    Drafts,
+    Taken,
+    drafts_of,
+    keeps_its_last,
+    taken,
+    valid,
+)
 from voyager_llm.definitions.names import refuse_taken
 from voyager_llm.definitions.patch import patched
 from voyager_llm.definitions.store.contract import DefinitionStore
+from voyager_llm.domain.bulk import Applied, Item, Wanted, fault_of, refusal
 from voyager_llm.domain.definition import Frozen, Kind, parse
 from voyager_llm.domain.evaluation import EvaluationDefinition
 from voyager_llm.domain.model import ModelDefinition
 from voyager_llm.domain.prompt import PromptDefinition, next_patch
-from voyager_llm.domain.record import Record, draft_of
+from voyager_llm.domain.record import Draft, Record, draft_of
 from voyager_llm.domain.route import RouteDefinition
-from voyager_llm.errors import FailedPrecondition, InvalidArgument, NotFound, VoyagerError
+from voyager_llm.errors import FailedPrecondition, Fault, InvalidArgument, NotFound, VoyagerError
+from voyager_llm.pace import Pace
 from voyager_llm.snapshot import Change, Delta, Entry, PromptVersions, RuntimeConfig
-from voyager_llm.templating.render import check_prompt
 
 log = logging.getLogger(__name__)
-
-DEFINITIONS: dict[Kind, type[Frozen]] = {
-    Kind.MODEL: ModelDefinition,
-    Kind.PROMPT: PromptDefinition,
-    Kind.ROUTE: RouteDefinition,
-    Kind.EVALUATION: EvaluationDefinition,
-}
 
 # Where an evaluation names a definition of another kind.
 _REFERENCES_OF_EVALUATIONS = {Kind.MODEL: "model_ref", Kind.ROUTE: "model_ref", Kind.PROMPT: "prompt_ref"}
@@ -65,6 +69,8 @@ class Catalog:
         self._writing = asyncio.Lock()
         self._deltas: deque[Delta] = deque(maxlen=_KEPT_DELTAS)
         self.config = RuntimeConfig()
+        # Bulk writes under way, which go on when whoever asked for one leaves.
+        self._applying: set[asyncio.Task[Sequence[Applied]]] = set()
         # What is stored and cannot be used, with the reason: it is left out until somebody mends it.
         self.unreadable: dict[tuple[Kind, str], str] = {}
 
@@ -96,7 +102,7 @@ class Catalog:
 
     async def create(self, kind: Kind, given: Mapping[str, Any], author: str) -> Record:
         """Raises `InvalidArgument`, `AlreadyExists`, `VersionConflict`, `FailedPrecondition`."""
-        definition = self._valid(kind, given)
+        definition = valid(kind, given)
         async with self._writing:
             self._refer(definition)
             record = await self._store.create(draft_of(kind, definition, author))
@@ -122,7 +128,7 @@ class Catalog:
                 raise InvalidArgument("a name cannot be changed", "name")
             if kind is Kind.PROMPT and not patch.get("version"):
                 changed["version"] = next_patch(await self._latest_version(name))
-            definition = self._valid(kind, changed)
+            definition = valid(kind, changed)
             self._refer(definition)
             record = await self._store.update(draft_of(kind, definition, author), etag or current.etag)
             if record.revision != current.revision:
@@ -149,26 +155,84 @@ class Catalog:
             old = dict((await self._store.get(kind, name, revision, version)).document)
             if kind is Kind.PROMPT:
                 old["version"] = next_patch(await self._latest_version(name))
-            definition = self._valid(kind, old)
+            definition = valid(kind, old)
             self._refer(definition)
             record = await self._store.update(draft_of(kind, definition, author), etag or current.etag)
             if record.revision != current.revision:
                 await self._written(record, definition)
         return record
 
+    async def apply(
+        self, items: Sequence[Item], author: str, *, validate_only: bool = False
+    ) -> Sequence[Applied]:
+        """Create and update all of them, or none. With ``validate_only`` nothing is written.
+
+        Raises `InvalidArgument`, or `VersionConflict` where others were faster and nothing else is wrong,
+        with all ``faults`` up to a bound."""
+        drafts = await drafts_of(items, author)
+        # From here on it is done whole: what is stored must be in force.
+        task = asyncio.create_task(self._apply(drafts, validate_only))
+        self._applying.add(task)
+        task.add_done_callback(self._applying.discard)
+        return await asyncio.shield(task)
+
+    async def _apply(self, drafts: Drafts, validate_only: bool) -> Sequence[Applied]:
+        async with self._writing:
+            changes = await self._changes(drafts.valid)
+            faults = [*drafts.faults, *await self._dangling(drafts, changes)]
+            dry = validate_only or bool(faults)
+            found = await self._store.apply([one.wanted for one in drafts.valid], dry=dry)
+            applied: list[Applied] = []
+            written: list[Change] = []
+            for one, change, result in zip(drafts.valid, changes, found, strict=True):
+                if isinstance(result, VoyagerError):
+                    faults.append(fault_of(one.item.place, result))
+                    continue
+                applied.append(result)
+                if result.written:
+                    written.append(change)
+            await self._advance(*written)
+            if faults:
+                raise refusal(faults, len(written))
+        return applied
+
+    async def _changes(self, drafts: Sequence[Drafted]) -> list[Change]:
+        """The entries that definitions are compiled to."""
+        pace = Pace()
+        changes: list[Change] = []
+        for one in drafts:
+            await pace.rest()
+            before = self.config.prompts.get(one.wanted.draft.name)
+            changes.append(_change(one.wanted.draft, one.definition, before))
+        return changes
+
+    async def _dangling(self, drafts: Drafts, changes: Sequence[Change]) -> list[Fault]:
+        """References to what would not exist after the write. Those to an item that is refused anyway are
+        left out: it may have been meant."""
+        pace = Pace()
+        after = self.config.apply(Delta(self.config.version, self.config.version + 1, tuple(changes)))
+        faults: list[Fault] = []
+        for one in drafts.valid:
+            await pace.rest()
+            try:
+                self._refer(one.definition, after)
+            except FailedPrecondition as error:
+                if not drafts.broken & _names(one.definition):
+                    faults.append(fault_of(one.item.place, error))
+        return faults
+
     async def adopt(self, bundle: Bundle, spare: Collection[tuple[Kind, str]] = ()) -> None:
         """Make a cluster's definitions ours: those of its kinds become what ``bundle`` holds, but for the
         names in ``spare``. One that cannot be taken keeps its last good version, and the log says why."""
+        before = await self._recorded(bundle.kinds)
+        drafts = await taken(bundle, self._adopted, before)
         async with self._writing:
-            known = {k: v for k, v in (await self._history.digests()).items() if k[0] in bundle.kinds}
-            wanted = bundle.by_name
-            changes: list[Change] = []
-            for key, entry in wanted.items():
-                if key in spare or self._adopted.get(key) == (entry, known.get(key)):
-                    continue
-                if (change := await self._take(entry, known.get(key))) is not None:
-                    changes.append(change)
-            for kind, name in sorted(known.keys() - wanted.keys() - set(spare)):
+            known = await self._recorded(bundle.kinds)
+            # What a write changed meanwhile is spared, too: whoever wrote it is about to say so.
+            moved = {key for key in known.keys() | before.keys() if known.get(key) != before.get(key)}
+            spared = moved | set(spare)
+            changes = await self._take({key: new for key, new in drafts.items() if key not in spared})
+            for kind, name in sorted(known.keys() - bundle.by_name.keys() - spared):
                 await self._history.delete(kind, name)
                 self._adopted.pop((kind, name), None)
                 changes.append(Change(kind, name, "", None))
@@ -179,24 +243,28 @@ class Catalog:
         async with self._writing:
             return await self._store.settle()
 
-    async def _take(self, entry: Published, known: str | None) -> Change | None:
-        """Record one definition of a cluster's. None: there is nothing to tell the routers."""
-        try:
-            definition = self._valid(entry.kind, entry.document)
-            draft = draft_of(entry.kind, definition, entry.author)
-            if known is None:
-                record = await self._history.create(draft)
-            elif known != draft.digest:
-                record = await self._history.update(draft)
-            else:
-                record = None
-        except VoyagerError as error:
-            log.warning("%s %s of the cluster keeps its last version: %s", entry.kind, entry.name, error)
-            return None
-        self._adopted[entry.kind, entry.name] = (entry, draft.digest)
-        if record is None:
-            return None
-        return _change(record, definition, self.config.prompts.get(entry.name))
+    async def _recorded(self, kinds: Collection[Kind]) -> Mapping[tuple[Kind, str], str]:
+        """The history's digests of what a cluster publishes."""
+        return {k: v for k, v in (await self._history.digests()).items() if k[0] in kinds}
+
+    async def _take(self, drafts: dict[tuple[Kind, str], Taken]) -> list[Change]:
+        """Record definitions of a cluster's, all in one transaction. What there is to tell the routers."""
+        results = await self._history.apply([Wanted(new.draft) for new in drafts.values()])
+        refused = {
+            k: found for k, found in zip(drafts, results, strict=True) if isinstance(found, VoyagerError)
+        }
+        if refused:  # then nothing was written
+            for key, error in refused.items():
+                keeps_its_last(drafts[key].entry, error)
+            return await self._take({key: new for key, new in drafts.items() if key not in refused})
+        changes: list[Change] = []
+        pace = Pace()
+        for (key, new), result in zip(drafts.items(), results, strict=True):
+            await pace.rest()
+            self._adopted[key] = (new.entry, new.draft.digest)
+            if isinstance(result, Applied) and result.written:
+                changes.append(_change(new.draft, new.definition, self.config.prompts.get(new.draft.name)))
+        return changes
 
     async def get(self, kind: Kind, name: str, revision: int = 0, version: str = "") -> Record:
         return _readable(await self._store.get(kind, name, revision, version))
@@ -232,34 +300,17 @@ class Catalog:
         )
         return Delta(0, config.version, changes, config.published)
 
-    def _valid(self, kind: Kind, given: Mapping[str, Any]) -> Frozen:
-        definition = parse(DEFINITIONS[kind], given)
-        if isinstance(definition, PromptDefinition):
-            check_prompt(definition)
-        return definition
-
-    def _refer(self, definition: Frozen) -> None:
-        """Refuse names that are taken, and references to what does not exist. Raises `FailedPrecondition`."""
-        refuse_taken(self.config, definition)
+    def _refer(self, definition: Frozen, within: RuntimeConfig | None = None) -> None:
+        """Refuse names that are taken, and references to what does not exist, in ``within`` (None: in what is
+        in force). Raises `FailedPrecondition`."""
+        config = within or self.config
+        refuse_taken(config, definition, self.config)
         if isinstance(definition, RouteDefinition):
-            missing = sorted(definition.references() - self.config.models.keys())
+            missing = sorted(definition.references() - config.models.keys())
             if missing:
                 raise FailedPrecondition(f"no model is named {missing[0]!r}", "targets")
         elif isinstance(definition, EvaluationDefinition):
-            self._refer_evaluation(definition)
-
-    def _refer_evaluation(self, definition: EvaluationDefinition) -> None:
-        known = definition.model_ref.name
-        if known not in self.config.models and known not in self.config.routes:
-            raise FailedPrecondition(f"no model or route is named {known!r}", "model_ref.name")
-        wanted = definition.prompt_ref
-        prompt = self.config.prompts.get(wanted.name)
-        if prompt is None:
-            raise FailedPrecondition(f"no prompt is named {wanted.name!r}", "prompt_ref")
-        try:
-            prompt.get(wanted.version)
-        except NotFound as error:
-            raise FailedPrecondition(error.message, "prompt_ref") from None
+            _refer_evaluation(definition, config)
 
     async def _refuse_while_needed(self, kind: Kind, name: str) -> None:
         """Raises `FailedPrecondition` that names a definition which refers to this one."""
@@ -294,6 +345,29 @@ class Catalog:
         await self._publish(delta)
 
 
+def _names(definition: Frozen) -> set[str]:
+    """What a definition refers to."""
+    if isinstance(definition, RouteDefinition):
+        return definition.references()
+    if isinstance(definition, EvaluationDefinition):
+        return {definition.model_ref.name, definition.prompt_ref.name}
+    return set()
+
+
+def _refer_evaluation(definition: EvaluationDefinition, config: RuntimeConfig) -> None:
+    known = definition.model_ref.name
+    if known not in config.models and known not in config.routes:
+        raise FailedPrecondition(f"no model or route is named {known!r}", "model_ref.name")
+    wanted = definition.prompt_ref
+    prompt = config.prompts.get(wanted.name)
+    if prompt is None:
+        raise FailedPrecondition(f"no prompt is named {wanted.name!r}", "prompt_ref")
+    try:
+        prompt.get(wanted.version)
+    except NotFound as error:
+        raise FailedPrecondition(error.message, "prompt_ref") from None
+
+
 def _readable(record: Record) -> Record:
     """The record; with its name alone where what is stored is no definition, so that it can be shown."""
     try:
@@ -303,7 +377,7 @@ def _readable(record: Record) -> Record:
     return record
 
 
-def _change(record: Record, definition: Frozen, before: PromptVersions | None) -> Change:
+def _change(record: Record | Draft, definition: Frozen, before: PromptVersions | None) -> Change:
     entry: Entry
     if isinstance(definition, ModelDefinition):
         entry = compile_model(definition)

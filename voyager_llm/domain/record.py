@@ -34,15 +34,26 @@ class Record:
     @property
     def etag(self) -> str:
         """Changes with every version; for optimistic concurrency."""
-        return f"{self.revision}-{self.digest[:12]}"
+        return etag_of(self.revision, self.digest)
 
 
-def refuse_stale(current: Record, etag: str) -> None:
-    """Raises `VersionConflict` when an etag was given and is not the current version's.
+def etag_of(revision: int, digest: str) -> str:
+    """A version's etag, of its number and its content."""
+    return f"{revision}-{digest[:12]}"
+
+
+def refuse_stale(current: Record | None, etag: str) -> None:
+    """Raises `VersionConflict` when an etag was given and is not the current version's; None: there is none.
 
     One of the same content is as good: what stands in a cluster is read before its number is settled."""
-    if etag and etag.rpartition("-")[2] != current.etag.rpartition("-")[2]:
-        raise VersionConflict(f"etag is stale; the current one is {current.etag}", "etag")
+    refuse_stale_etag(current.etag if current is not None else "", etag)
+
+
+def refuse_stale_etag(current: str, etag: str) -> None:
+    """The same of the etag alone; empty where there is no current version."""
+    if etag and etag.rpartition("-")[2] != current.rpartition("-")[2]:
+        known = f"the current one is {current}" if current else "there is no such definition"
+        raise VersionConflict(f"etag is stale; {known}", "etag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +77,13 @@ def draft_of(kind: Kind, definition: Frozen, author: str) -> Draft:
         document=document(definition),
         digest=digest(canonical(definition)),
         author=author,
+    )
+
+
+def other_content(draft: Draft) -> VersionConflict:
+    """The error of a prompt's version that is stored already, and holds something else."""
+    return VersionConflict(
+        f"{draft.kind} {draft.name} has version {draft.version} already, and versions are immutable; choose "
+        "the next one",
+        "version",
     )

@@ -1,4 +1,5 @@
 from google.api import annotations_pb2 as _annotations_pb2
+from voyager_llm.v1 import bulk_pb2 as _bulk_pb2
 from voyager_llm.v1 import completions_pb2 as _completions_pb2
 from voyager_llm.v1 import evaluations_pb2 as _evaluations_pb2
 from voyager_llm.v1 import models_pb2 as _models_pb2

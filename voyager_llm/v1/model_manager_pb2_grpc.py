@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from voyager_llm.v1 import bulk_pb2 as voyager_dot_llm_dot_v1_dot_bulk__pb2
 from voyager_llm.v1 import completions_pb2 as voyager_dot_llm_dot_v1_dot_completions__pb2
 from voyager_llm.v1 import evaluations_pb2 as voyager_dot_llm_dot_v1_dot_evaluations__pb2
 from voyager_llm.v1 import models_pb2 as voyager_dot_llm_dot_v1_dot_models__pb2
@@ -162,6 +163,11 @@ class ModelManagerStub:
                 '/voyager.llm.v1.ModelManager/ListEvaluations',
                 request_serializer=voyager_dot_llm_dot_v1_dot_evaluations__pb2.ListEvaluationsRequest.SerializeToString,
                 response_deserializer=voyager_dot_llm_dot_v1_dot_evaluations__pb2.ListEvaluationsResponse.FromString,
+                _registered_method=True)
+        self.ApplyDefinitions = channel.unary_unary(
+                '/voyager.llm.v1.ModelManager/ApplyDefinitions',
+                request_serializer=voyager_dot_llm_dot_v1_dot_bulk__pb2.ApplyDefinitionsRequest.SerializeToString,
+                response_deserializer=voyager_dot_llm_dot_v1_dot_bulk__pb2.ApplyDefinitionsResponse.FromString,
                 _registered_method=True)
         self.ScoreOutputs = channel.unary_unary(
                 '/voyager.llm.v1.ModelManager/ScoreOutputs',
@@ -337,6 +343,13 @@ class ModelManagerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApplyDefinitions(self, request, context):
+        """All kinds
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ScoreOutputs(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -483,6 +496,11 @@ def add_ModelManagerServicer_to_server(servicer, server):
                     servicer.ListEvaluations,
                     request_deserializer=voyager_dot_llm_dot_v1_dot_evaluations__pb2.ListEvaluationsRequest.FromString,
                     response_serializer=voyager_dot_llm_dot_v1_dot_evaluations__pb2.ListEvaluationsResponse.SerializeToString,
+            ),
+            'ApplyDefinitions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyDefinitions,
+                    request_deserializer=voyager_dot_llm_dot_v1_dot_bulk__pb2.ApplyDefinitionsRequest.FromString,
+                    response_serializer=voyager_dot_llm_dot_v1_dot_bulk__pb2.ApplyDefinitionsResponse.SerializeToString,
             ),
             'ScoreOutputs': grpc.unary_unary_rpc_method_handler(
                     servicer.ScoreOutputs,
@@ -1175,6 +1193,33 @@ class ModelManager:
             '/voyager.llm.v1.ModelManager/ListEvaluations',
             voyager_dot_llm_dot_v1_dot_evaluations__pb2.ListEvaluationsRequest.SerializeToString,
             voyager_dot_llm_dot_v1_dot_evaluations__pb2.ListEvaluationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyDefinitions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voyager.llm.v1.ModelManager/ApplyDefinitions',
+            voyager_dot_llm_dot_v1_dot_bulk__pb2.ApplyDefinitionsRequest.SerializeToString,
+            voyager_dot_llm_dot_v1_dot_bulk__pb2.ApplyDefinitionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,7 +33,8 @@ from deployments.ingress.context import told_by
 from deployments.ingress.failing import fail
 from deployments.ingress.openai.decode import read_object
 from deployments.ingress.paths import not_allowed
-from deployments.ingress.rest.wrong import wrong
+from deployments.ingress.rest import large
+from deployments.ingress.rest.wrong import PARSE_ERRORS, wrong
 from deployments.ingress.rpc.definitions import Handler
 from deployments.ingress.rpc.service import RPCS
 from deployments.ingress.status import rest_body, trace_headers
@@ -44,6 +45,8 @@ from voyager_llm.errors import InvalidArgument, NotFound, VoyagerError
 _MASK = "update_mask"
 # Of a body; protobuf's JSON mapping takes some microseconds for each.
 _MAX_VALUES = 30_000
+# RPCs that take thousands of definitions.
+_LARGE = frozenset({"ApplyDefinitions"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class _Binding:
     handler: Handler
     success: int
     streams: bool
+    is_large: bool
 
 
 class Transcoder:
@@ -69,7 +73,10 @@ class Transcoder:
     async def serve(self, request: HttpRequest, ctx: RequestContext, send: Send) -> None:
         """Answer one request. Raises any `VoyagerError` before the message is read."""
         binding, captured = self._find(request)
-        message = _message(binding, request, captured)
+        if binding.is_large:
+            message = await large.message_of(request, binding.message)
+        else:
+            message = _message(binding, request, captured)
         ctx = told_by(ctx, message)
         trace_id = ctx.trace.id
         result: Any = binding.handler(message, ctx)
@@ -81,7 +88,8 @@ class Transcoder:
         if binding.streams:
             await _stream(first, result, trace_id, send)
         else:
-            await respond(send, binding.success, _json(first), trace_headers(trace_id))
+            body = await large.json_of(first) if binding.is_large else _json(first)
+            await respond(send, binding.success, body, trace_headers(trace_id))
 
     def methods(self, path: str) -> set[str]:
         """The methods that a path has; empty: there is no such path."""
@@ -113,6 +121,7 @@ def _binding(method: pb_descriptor.MethodDescriptor, handler: Handler) -> _Bindi
         handler=handler,
         success=201 if method.name.startswith("Create") else 200,
         streams=method.server_streaming,
+        is_large=method.name in _LARGE,
     )
 
 
@@ -143,7 +152,7 @@ def _parse(fields: dict[str, Any], message: Message) -> None:
     """Raises `InvalidArgument` naming the field that is none of the message's, or has another type."""
     try:
         json_format.ParseDict(fields, message)
-    except (json_format.ParseError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except PARSE_ERRORS as error:
         raise wrong(error, type(message)) from None
 
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 import re
 from typing import cast
 
+from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from voyager_llm.errors import InvalidArgument
+
+# What `json_format` raises of a body that does not fit.
+PARSE_ERRORS = (json_format.ParseError, TypeError, ValueError, AttributeError, RecursionError)
 
 _STEP = re.compile(r"Failed to parse (\w+) field")
 _AT_END = re.compile(r" at \w+\.([\w.]+?)\.?$")

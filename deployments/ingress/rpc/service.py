@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployments.health.status_board import StatusBoard
+from deployments.ingress.rpc.bulk import BulkRpcs
 from deployments.ingress.rpc.completions import CompletionRpcs
 from deployments.ingress.rpc.definitions import EVALUATIONS, ROUTES, DefinitionRpcs, Handler
 from deployments.ingress.rpc.models import ModelRpcs
@@ -30,6 +31,7 @@ def handlers_of(
         **PromptRpcs(definitions, pipeline).handlers(),
         **DefinitionRpcs(ROUTES, definitions).handlers(),
         **DefinitionRpcs(EVALUATIONS, definitions).handlers(),
+        **BulkRpcs(definitions).handlers(),
         **ScoreRpcs(scorer).handlers(),
         **CompletionRpcs(pipeline).handlers(),
     }

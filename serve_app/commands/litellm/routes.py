@@ -230,13 +230,5 @@ def _alias(made: Made, alias: str, step: Step, context: Context) -> None:
         context.notes.left_out(step.place, subject, _NO_ALIAS)
     elif len(definition.get("aliases", ())) == _MOST_ALIASES:
         context.notes.left_out(step.place, subject, f"a definition has at most {_MOST_ALIASES}")
-    elif ALIASES_EXIST:
-        definition.setdefault("aliases", []).append(alias)
     else:
-        context.notes.todo(
-            step.place, shown(alias), f"is called {definition['name']!r} here; let clients ask for that"
-        )
-
-
-# Whether definitions have the field.
-ALIASES_EXIST = "aliases" in RouteDefinition.model_fields
+        definition.setdefault("aliases", []).append(alias)

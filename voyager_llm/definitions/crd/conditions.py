@@ -46,6 +46,7 @@ class Reason(StrEnum):
     PENDING = "Pending"
     PUBLISH_CONFLICT = "PublishConflict"
     PUBLISH_FAILED = "PublishFailed"
+    PUBLICATION_UNREADABLE = "PublicationUnreadable"
     SHRINK_REFUSED = "ShrinkToZeroRefused"
     HEALTHY = "Healthy"
     DEGRADED = "Degraded"

@@ -22,6 +22,7 @@ _PAGE = 500
 # (one a minute): a connection that died in silence would keep old objects for ever.
 _WATCH_S = (240, 300)
 _WATCH_IDLE_S = 90.0
+_JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
@@ -82,13 +83,18 @@ class KubeApi:
         """Raises `KubeError`, as every method does."""
         return await self._send("GET", path.of(name))
 
-    async def list(self, path: Path, labels: str = "") -> tuple[list[Object], str]:
-        """All objects at one moment, in pages, and the resource version of that moment."""
+    async def list(
+        self, path: Path, labels: str = "", *, metadata_only: bool = False
+    ) -> tuple[list[Object], str]:
+        """All objects at one moment, in pages, and the resource version of that moment.
+
+        ``metadata_only``: what they hold is not sent."""
         found: list[Object] = []
+        accept = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" if metadata_only else _JSON
         query = {"limit": str(_PAGE), **({"labelSelector": labels} if labels else {})}
         while True:
-            page = await self._send("GET", path.of(), query=query)
-            found += page["items"]
+            page = await self._send("GET", path.of(), query=query, accept=accept)
+            found += page["items"] or ()
             more = page["metadata"].get("continue")
             if not more:
                 return found, page["metadata"]["resourceVersion"]
@@ -122,17 +128,26 @@ class KubeApi:
         return await self._send("GET", path.of(), accept="application/json;as=Table;v=v1;g=meta.k8s.io")
 
     async def create(
-        self, path: Path, body: Mapping[str, Any], manager: str = "", *, strict: bool = False
+        self,
+        path: Path,
+        body: Mapping[str, Any],
+        manager: str = "",
+        *,
+        strict: bool = False,
+        dry_run: bool = False,
     ) -> Object:
-        """``strict``: refuse fields that the schema does not know, instead of dropping them."""
-        query = {"fieldManager": manager} if manager else {}
+        """``strict``: refuse fields that the schema does not know, instead of dropping them. ``dry_run``:
+        store nothing."""
+        query = _written_by(manager, dry_run)
         if strict:
             query["fieldValidation"] = "Strict"
         return await self._send("POST", path.of(), query=query, body=body)
 
-    async def replace(self, path: Path, body: Mapping[str, Any], manager: str = "") -> Object:
-        """Refused when ``body`` carries an old resource version."""
-        query = {"fieldManager": manager} if manager else None
+    async def replace(
+        self, path: Path, body: Mapping[str, Any], manager: str = "", *, dry_run: bool = False
+    ) -> Object:
+        """Refused when ``body`` carries an old resource version. ``dry_run``: store nothing."""
+        query = _written_by(manager, dry_run)
         return await self._send("PUT", path.of(body["metadata"]["name"]), query=query, body=body)
 
     async def delete(self, path: Path, name: str, resource_version: str = "") -> None:
@@ -159,8 +174,8 @@ class KubeApi:
         path: str,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        kind: str = "application/json",
-        accept: str = "application/json",
+        kind: str = _JSON,
+        accept: str = _JSON,
     ) -> Object:
         headers = {"Accept": accept, "Content-Type": kind}
         data = orjson.dumps(body) if body is not None else None
@@ -185,6 +200,10 @@ def connect(namespace: str, kubeconfig: str = "") -> KubeApi:
     if config is None:
         raise KubeError(0, "NoCluster", f"{kubeconfig} names no current context")
     return KubeApi(config, namespace)
+
+
+def _written_by(manager: str, dry_run: bool) -> dict[str, str]:
+    return {**({"fieldManager": manager} if manager else {}), **({"dryRun": "All"} if dry_run else {})}
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from voyager_llm.domain.bulk import Applied, Wanted
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.record import Draft, Record
+from voyager_llm.errors import VoyagerError
 
 
 class DefinitionReader(Protocol):
@@ -47,6 +49,12 @@ class DefinitionStore(DefinitionReader, Protocol):
         """A new version. Equal content returns the current one, and a prompt's old version with the
         content it always had becomes current again. Raises `NotFound`, and `VersionConflict` for a stale
         etag, a concurrent write, or other content under a version."""
+        ...
+
+    async def apply(self, wanted: Sequence[Wanted], *, dry: bool = False) -> Sequence[Applied | VoyagerError]:
+        """Create or update each, as `create` and `update` do; no two of one kind and name. What came of
+        each, in their order. Nothing is written where ``dry``, or where any is an error, but for what says
+        that it was: a cluster has no transactions. Raises `VersionConflict` for a concurrent write."""
         ...
 
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:

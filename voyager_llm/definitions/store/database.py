@@ -90,13 +90,18 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncGenerator[AsyncConnection]:
+    async def writing(self, *, exclusively: bool = False) -> AsyncGenerator[AsyncConnection]:
         """A transaction. Looks before and after it where the file is: before, so that nothing is begun
-        in vain; after, so that no write is answered that went nowhere."""
+        in vain; after, so that no write is answered that went nowhere.
+
+        ``exclusively``: no other process writes to a SQLite file between what is read and what is written;
+        a server locks the rows that are read for update."""
         with plain_faults(on_server=self._on_server):
             async with self._engine.begin() as connection:
                 log: Identity = connection.info.get(_LOG)
                 self._refuse_if_moved(log)
+                if exclusively and not self._on_server:
+                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
             self._refuse_if_moved(log)
 

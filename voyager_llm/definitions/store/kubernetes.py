@@ -24,9 +24,11 @@ from voyager_llm.definitions.crd.resources import API_VERSION, BY_KIND
 from voyager_llm.definitions.kube.client import KubeApi, KubeError, Object, Path
 from voyager_llm.definitions.store.cluster_view import ClusterView
 from voyager_llm.definitions.store.contract import DefinitionReader, History
+from voyager_llm.definitions.store.kubernetes_bulk import ClusterWrite
 from voyager_llm.definitions.store.live import LiveDefinitions
+from voyager_llm.domain.bulk import Applied, Wanted
 from voyager_llm.domain.definition import Kind, canonical, digest
-from voyager_llm.domain.record import Draft, Record, refuse_stale
+from voyager_llm.domain.record import Draft, Record, other_content, refuse_stale
 from voyager_llm.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -111,17 +113,42 @@ class KubernetesStore:
         await live.saw(draft.kind, stored)
         return record
 
+    async def apply(self, wanted: Sequence[Wanted], *, dry: bool = False) -> Sequence[Applied | VoyagerError]:
+        return await ClusterWrite(self).run(wanted, dry=dry)
+
+    async def check(self, draft: Draft, current: Record | None) -> None:
+        """What the history and the cluster would say to a write, by a dry run. Raises their refusal."""
+        await self._refuse_other_content(draft)
+        if draft.kind not in BY_KIND:
+            return
+        api, live = self._cluster()
+        path, body = _path(api, draft.kind), _manifest(draft, api.namespace)
+        if current is None:
+            asked = api.create(path, body, API_MANAGER, strict=True, dry_run=True)
+        else:
+            seen = live.find(draft.kind, draft.name)
+            if seen is None:
+                raise VersionConflict(_CHANGED, "etag")
+            changed = {**seen, "spec": body["spec"], "metadata": _signed(seen, draft)}
+            asked = api.replace(path, changed, API_MANAGER, dry_run=True)
+        await _ask(draft.kind, draft.name, asked)
+
+    def stands(self, draft: Draft, current: Record) -> bool:
+        """Whether a write would change nothing. The current version may be the last good one of an object
+        that is invalid now: then it is written."""
+        if draft.kind not in BY_KIND:
+            return draft.digest == current.digest
+        _, live = self._cluster()
+        seen = live.find(draft.kind, draft.name)
+        return seen is not None and draft.digest == current.digest == _digest(draft.kind, seen)
+
     async def _refuse_other_content(self, draft: Draft) -> None:
         """Before the cluster is asked, which knows one version of a prompt only."""
         if draft.version:
             with suppress(NotFound):
                 stored = await self._history.get(draft.kind, draft.name, version=draft.version)
                 if stored.digest != draft.digest:
-                    raise VersionConflict(
-                        f"version {draft.version} exists with other content, and versions are immutable; "
-                        "choose the next one",
-                        "version",
-                    )
+                    raise other_content(draft)
 
     async def _catch_up(self, current: Record) -> None:
         """Record a version that stood in the cluster alone, before the next one follows it."""

@@ -20,9 +20,11 @@ from voyager_llm.definitions.store.database import Database
 from voyager_llm.definitions.store.schema import DEFINITIONS as D
 from voyager_llm.definitions.store.schema import UNPUBLISHED as U
 from voyager_llm.definitions.store.schema import VERSIONS as V
+from voyager_llm.definitions.store.sql_bulk import BulkWrite
+from voyager_llm.domain.bulk import Applied, Wanted
 from voyager_llm.domain.definition import Kind
-from voyager_llm.domain.record import Draft, Record, refuse_stale
-from voyager_llm.errors import AlreadyExists, NotFound, VersionConflict
+from voyager_llm.domain.record import Draft, Record, other_content, refuse_stale
+from voyager_llm.errors import AlreadyExists, NotFound, VersionConflict, VoyagerError
 
 
 class SqlStore:
@@ -81,6 +83,18 @@ class SqlStore:
                 return await self._advance(connection, draft, row)
         except IntegrityError:
             raise VersionConflict("was changed by another at the same time; read it again", "etag") from None
+
+    async def apply(self, wanted: Sequence[Wanted], *, dry: bool = False) -> Sequence[Applied | VoyagerError]:
+        try:
+            async with self._database.writing(exclusively=not dry) as connection:
+                bulk = BulkWrite(connection, _now())
+                plan = await bulk.plan(wanted)
+                steps = [step for step in plan if not isinstance(step, VoyagerError)]
+                if dry or len(steps) < len(plan):
+                    return [step if isinstance(step, VoyagerError) else step.applied for step in plan]
+                return await bulk.write(steps)
+        except IntegrityError:
+            raise VersionConflict("another wrote some of them at the same time; try again") from None
 
     async def delete(self, kind: Kind, name: str, etag: str = "") -> None:
         async with self._database.writing() as connection:
@@ -185,11 +199,7 @@ class SqlStore:
         query = select(V).where(_versions_of(draft.kind, draft.name), V.c.version == draft.version)
         found = (await connection.execute(query)).first()
         if found is not None and found.digest != draft.digest:
-            raise VersionConflict(
-                f"{draft.kind} {draft.name} has version {draft.version} already, and versions are "
-                "immutable; choose the next one",
-                "version",
-            )
+            raise other_content(draft)
         return found
 
     async def _return_to(self, connection: AsyncConnection, row: Row[Any], version: Row[Any]) -> Record:
