@@ -110,14 +110,20 @@ class ModelRouter(GrpcMethods):
             return f"# This replica alone: {error}\n".encode() + merged([await self.metrics_text()])
 
     async def _resync(self) -> None:
-        """Ask the hub for what was missed: at the start, and now and then."""
+        """Ask the hub for what was missed, at the start and now and then; say once why it cannot be asked."""
+        said = ""
         while True:
             try:
                 await self._replica.catch_up()
                 pause = _RESYNC_SECONDS
+                if said:
+                    log.warning("the config hub answers again")
+                    said = ""
             except Exception as error:
-                ours = isinstance(error, VoyagerError)
-                log.warning("going on with the definitions that are known: %s", error, exc_info=not ours)
+                if str(error) != said:
+                    said = str(error)
+                    ours = isinstance(error, VoyagerError)
+                    log.warning("going on with the definitions that are known: %s", said, exc_info=not ours)
                 pause = 1.0
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))
 

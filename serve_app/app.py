@@ -27,6 +27,10 @@ APP_NAME = "voyager"
 # A replica mostly waits; a whole CPU each would keep a small machine from starting them all.
 _SMALL: dict[str, Any] = {"num_cpus": 0.1}
 
+# Serve hears of a death, and of nothing else, by asking. One that is held still is given up after three
+# silences, as Ray's own processes are (`pulse.py`); Serve's defaults make 100 s of it.
+_ASKED: dict[str, Any] = {"health_check_period_s": 1.0, "health_check_timeout_s": 5.0}
+
 # Above the pipeline's own limit, which answers with a proper error; this one is the backstop.
 _BACKSTOP = 1.25
 
@@ -54,8 +58,8 @@ def build_application(config: Settings) -> Application:
         max_queued_requests=ongoing,
         graceful_shutdown_timeout_s=config.request_timeout_s,
         graceful_shutdown_wait_loop_s=0.2,
-        health_check_period_s=5,
         ray_actor_options=_SMALL,
+        **_ASKED,
     )(serve.ingress()(ModelRouter))
     if config.topology == "fused":
         return router.bind(hub, scorer, ProviderCaller, LocalRenderer)
@@ -69,7 +73,7 @@ def grpc_options(config: Settings) -> gRPCOptions:
 
 def _hub(config: Settings) -> Application:
     return serve.deployment(
-        name="ConfigHub", num_replicas=1, max_ongoing_requests=1000, ray_actor_options=_SMALL
+        name="ConfigHub", num_replicas=1, max_ongoing_requests=1000, ray_actor_options=_SMALL, **_ASKED
     )(ConfigHub).bind(APP_NAME)
 
 
@@ -79,6 +83,7 @@ def _evaluation_pool(config: Settings) -> Application:
         max_ongoing_requests=4,
         ray_actor_options=_SMALL,
         autoscaling_config=AutoscalingConfig(min_replicas=1, max_replicas=4, target_ongoing_requests=2),
+        **_ASKED,
     )(EvaluationPool).bind()
 
 
@@ -96,6 +101,7 @@ def _caller(config: Settings, ongoing: int) -> Application:
             downscale_delay_s=config.caller_downscale_delay_s,
         ),
         request_router_config=_announcing("LiteLLMCaller"),
+        **_ASKED,
     )(LiteLLMCaller).bind(ongoing)
 
 
@@ -106,6 +112,7 @@ def _renderer(config: Settings, ongoing: int) -> Application:
         max_ongoing_requests=ongoing,
         ray_actor_options=_SMALL,
         request_router_config=_announcing("PromptRenderer"),
+        **_ASKED,
     )(PromptRenderer).bind(ongoing)
 
 

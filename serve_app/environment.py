@@ -72,6 +72,9 @@ def serve_environment(settings: Settings, scratch: Path, run: str) -> dict[str, 
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc),
         # HAProxy's supervisor starts it again; this is for when that is killed. Three failures count.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "0.5",
+        # Nor does a replica that answers no health check finish what it has: the next one is not to find it
+        # alive, least of all the config hub, which is the only writer.
+        "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
         # Serve's controller looks around ten times a second by default: a twentieth of a processor at rest.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
         # Ray starts its workers at nice 15: beside any busy process, requests would wait for a turn.

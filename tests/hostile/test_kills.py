@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pytest
 from deployments.health.readiness import Readiness
 from scripts.fake_provider.running import FakeProvider
 from serve_app.cluster import Cluster
-from serve_app.processes import Run
+from serve_app.processes import Run, lives
 from serve_app.refusals import Failed
 from serve_app.watch import Watch
 from tests.hostile.test_runs import nothing_is_left
@@ -59,12 +59,35 @@ def test_a_database_that_fails_is_told_and_reads_go_on(service: RunningService) 
     assert service.http.post("/api/v1/models", json=model).status_code == 201
 
 
-def test_what_serve_restarts_comes_back(service: RunningService) -> None:
+def test_a_hub_that_is_held_still_is_replaced_and_loses_nothing(
+    service: RunningService, figures: Callable[[str], None]
+) -> None:
+    (hub,) = service.processes("ServeReplica:voyager:ConfigHub")
+    model = {"name": "acknowledged", "provider": "openai", "model_name": "m"}
+    assert service.http.post("/api/v1/models", json=model).status_code == 201
+    hub.suspend()
+    began = time.monotonic()
+    assert service.chat("steady").status_code == 200, "nobody needs it to answer"
+    until(lambda: writes(service), "definitions can be written again", 60)
+    figures(f"config hub held still: {time.monotonic() - began:.1f} s")
+    assert time.monotonic() - began < MISSED_S + NOTICED_S  # by Serve's defaults it takes 100 s
+    assert service.http.get("/api/v1/models/acknowledged").status_code == 200
+    until(lambda: not lives(hub), "the one that was held still is gone", 10)
+    log = (service.data / "voyager-llm.log").read_text()
+    assert log.count("going on with the definitions that are known: the config hub does not answer") == 1
+    until(
+        lambda: "the config hub answers again" in (service.data / "voyager-llm.log").read_text(), "it is told"
+    )
+
+
+def test_what_serve_restarts_comes_back(service: RunningService, figures: Callable[[str], None]) -> None:
     for part in ("ray::ServeController", "ServeReplica:voyager:ConfigHub"):
         (process,) = service.processes(part)
         process.kill()
         assert service.chat("steady").status_code == 200, "nobody needs it to answer"
+    began = time.monotonic()
     until(lambda: writes(service), "definitions can be written again", 60)
+    figures(f"Serve's controller and the config hub killed: {time.monotonic() - began:.1f} s")
     assert service.process.poll() is None
 
 
@@ -76,19 +99,17 @@ def writes(service: RunningService) -> bool:
 
 
 def test_readiness_knows_the_stages(service: RunningService) -> None:
-    """Held still, a caller answers nobody; in the router's process it is as well as the router."""
+    """Held still, a caller answers nobody, and is replaced; in the router's process it is as well as that."""
     callers = [psutil.Process(pid) for pid in service.replicas("LiteLLMCaller")]
     if not callers:
         assert service.http.get("/readyz").status_code == 200
         return
     for process in callers:
         process.suspend()
-    try:
-        until(lambda: service.http.get("/readyz").status_code == 503, "it is not ready", 30)
-    finally:
-        for process in callers:
-            process.resume()
-    until(lambda: service.http.get("/readyz").status_code == 200, "it is ready again", 30)
+    until(lambda: service.http.get("/readyz").status_code == 503, "it is not ready", 30)
+    until(lambda: service.http.get("/readyz").status_code == 200, "it is ready again", MISSED_S + NOTICED_S)
+    assert service.chat("steady").status_code == 200
+    until(lambda: not any(lives(process) for process in callers), "those that were held still are gone", 10)
 
 
 @pytest.mark.timeout(120)
