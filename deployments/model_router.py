@@ -15,6 +15,7 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from deployments.health.leaving import Leaving
 from deployments.health.readiness import Readiness
 from deployments.hop.series import HopSeries
 from deployments.ingress.http import HttpIngress
@@ -61,11 +62,17 @@ class ModelRouter(GrpcMethods):
         self.authenticator = self._replica.authenticator
         self.handlers = self._replica.handlers
         self._readiness = Readiness([self.authenticator.check, *self._stages.pings])
+        self.leaving = Leaving(Door.is_closing)
         self._background: set[asyncio.Task[None]] = set()
 
     def __serve_build_asgi_app__(self) -> HttpIngress:
         self._stages.start()
-        for work in (self._resync(), self._replica.prober.run(), self._readiness.watch()):
+        for work in (
+            self._resync(),
+            self._replica.prober.run(),
+            self._readiness.watch(),
+            self.leaving.watch(),
+        ):
             self._background.add(asyncio.get_running_loop().create_task(work))
         ingress = self._replica.ingress(self.ready, self._metrics, self._reports)
         Door.open_to(ingress)

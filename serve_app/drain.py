@@ -1,8 +1,9 @@
 """Lets what runs finish before everything is ended. Used by `launch.py`.
 
-HAProxy stops softly: it closes its sockets, answers what is under way, and tells clients to close. Serve
-would start it anew: so Serve's controller and the manager of HAProxy are held still meanwhile; nobody needs
-them any more. Replicas go on undisturbed.
+Routers send those away who only wait for news (`deployments/health/leaving.py`). HAProxy stops softly: it
+closes its sockets, answers what is under way, and tells clients to close. Serve would start it anew: so Serve's
+controller and the manager of HAProxy are held still meanwhile; nobody needs them any more. Replicas go on
+undisturbed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import suppress
 
 import psutil
 
+from deployments.health import leaving
 from serve_app.haproxy_admin import HAProxyAdmin, connected
 from serve_app.processes import Run, lives, program, title
 
@@ -28,6 +30,7 @@ def drain(run: Run, timeout_s: float, pause: Callable[[float], None]) -> bool:
 
     Returns whether all of it was. Raises what ``pause`` raises."""
     deadline = time.monotonic() + timeout_s
+    leaving.tell(run.scratch)
     for process in run.processes():
         if any(keeper in title(process) for keeper in _KEEPERS):
             with suppress(psutil.Error):

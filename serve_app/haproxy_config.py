@@ -12,12 +12,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from deployments.ingress.keyless import PATHS, SERVES_OWN, SERVICES
 from serve_app.connection_limits import ConnectionLimits, FrontEnd, files_allowed
 from serve_app.haproxy_refusals import (
+    BODY,
     GRPC_STARTING,
     HEADER,
+    METHOD,
     STARTING,
+    TARGET,
     TOO_LARGE,
+    TOO_LONG_A_CALL,
     TOO_MANY_CALLS,
     TOO_MANY_REQUESTS,
     UPGRADE,
@@ -125,6 +130,7 @@ def _http(section: str, limits: Settings, connections: ConnectionLimits) -> str:
         + TOO_LARGE.rules(f"{{ req.body_size gt {limits.max_body_bytes} }}", limits.max_body_bytes)
         # HAProxy takes a length of 2^64 for none.
         + TOO_LARGE.rules("{ req.hdr(content-length),length gt 15 }", limits.max_body_bytes)
+        + _REQUEST_RULES
         + UPGRADE.rules("{ req.hdr(upgrade) -m sub -i websocket }")
         + _HEADER_RULES
         + f"    http-request wait-for-body time {_ms(limits.head_timeout_s)} {keyed}\n"
@@ -146,6 +152,10 @@ def _grpc(section: str, limits: Settings, connections: ConnectionLimits) -> str:
         # Reflection is a conversation: its body ends when the client has asked all it wants to.
         f"    http-request wait-for-body time {_ms(limits.head_timeout_s)} "
         f"if {keyed}!{{ path_beg /grpc.reflection. }}\n"
+        # Whoever needs no key asks a short question, all of it, before a router sees it.
+        f"    http-request wait-for-body time {_ms(limits.head_timeout_s)} if {_KEYLESS_CALL}\n"
+        f"    http-request return {TOO_LONG_A_CALL.format(_QUESTION_BYTES)} "
+        f"if {_KEYLESS_CALL} {{ req.body_len gt {_QUESTION_BYTES} }}\n"
     )
     return _frontend(section, limits, connections.grpc, "grpc_connections", rules)
 
@@ -206,6 +216,24 @@ _HEADER_RULES = (
     http-after-response set-header retry-after 1 if { status 503 } !{ res.fhdr(retry-after) -m found }
 """
 )
+
+
+# As uvicorn reads a path. What needs no key is answered before a body is there: the rest of it would count as
+# a request under way. Methods that are none uvicorn would refuse in words of its own.
+_KEYLESS = f"{{ path,url_dec -m reg ^({'|'.join(sorted(PATHS))}|{SERVES_OWN}.*)$ }}"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_REQUEST_RULES = (
+    METHOD.rules(f"!{{ method {' '.join(_METHODS)} }}", ", ".join(_METHODS))
+    + TARGET.rules("!{ path_beg / }")
+    + "".join(
+        BODY.rules(f"{question} {body}")
+        for question in (_KEYLESS, "{ method OPTIONS }")
+        for body in ("{ req.body_size gt 0 }", "{ req.hdr(transfer-encoding) -m found }")
+    )
+)
+_KEYLESS_CALL = f"{{ path_beg {' '.join(SERVICES)} }}"
+# Of gRPC's messages that need no key: the name of a service.
+_QUESTION_BYTES = 1024
 
 
 def _bind(section: str, host: str) -> str:

@@ -64,6 +64,9 @@ TOO_MANY_REQUESTS = Refusal(
     "retry-after 1",
 )  # fmt: skip
 TOO_LARGE = Refusal(413, "the body is larger than {} bytes", 3, "REQUEST_TOO_LARGE")
+BODY = Refusal(400, "what needs no key takes no body", 3, "INVALID_ARGUMENT")
+TARGET = Refusal(400, "the request's target is no path: it has to begin with /", 3, "INVALID_ARGUMENT")
+METHOD = Refusal(400, "the method is none of {}", 3, "INVALID_ARGUMENT")
 UPGRADE = Refusal(400, "no other protocol than HTTP is spoken here", 3, "INVALID_ARGUMENT")
 STARTING = Refusal(
     503, "the service is starting: try again in some seconds", 14, "UNAVAILABLE", "server_error"
@@ -71,8 +74,16 @@ STARTING = Refusal(
 HEADER = Refusal(400, "the header {} must be of printable ASCII", 3, "INVALID_ARGUMENT")
 _GRPC_TRACE = "hdr x-voyager-trace-id %[uuid()]"
 GRPC_STARTING = f'grpc-status {STARTING.grpc_code} {_GRPC_TRACE} hdr grpc-message "{STARTING.message}"'
-# Over gRPC, an answer without a message; its own words for what the first of them says.
-TOO_MANY_CALLS = (
-    f"status 200 hdr content-type application/grpc hdr grpc-status 8 {_GRPC_TRACE} "
-    f'hdr grpc-message "{TOO_MANY_REQUESTS.message.replace("requests", "calls")}"'
-)
+
+
+def _over_grpc(code: int, message: str) -> str:
+    """An answer without a message."""
+    return (
+        f"status 200 hdr content-type application/grpc hdr grpc-status {code} {_GRPC_TRACE} "
+        f'hdr grpc-message "{message}"'
+    )
+
+
+# Its own words for what the first of them says.
+TOO_MANY_CALLS = _over_grpc(8, TOO_MANY_REQUESTS.message.replace("requests", "calls"))
+TOO_LONG_A_CALL = _over_grpc(8, "this method takes no message of more than {} bytes")

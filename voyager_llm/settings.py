@@ -271,10 +271,17 @@ def environment_secret(reference: SecretRef) -> str | None:
     variable = variable_of(reference)
     if (given := os.environ.get(variable)) is not None:
         return given
+    scratch = scratch_folder()
     try:
-        return _kept(Path(os.environ[_SCRATCH]), variable).read_text()
-    except (KeyError, OSError, UnicodeDecodeError):
+        return _kept(scratch, variable).read_text() if scratch else None
+    except (OSError, UnicodeDecodeError):
         return None
+
+
+def scratch_folder() -> Path | None:
+    """The folder of the run that this process belongs to; None: of none, as in a cluster."""
+    given = os.environ.get(_SCRATCH)
+    return Path(given) if given else None
 
 
 def keep_secret(scratch: Path, variable: str, value: str) -> None:

@@ -66,7 +66,7 @@ def trace_of(header: Headers) -> Trace:
     so that whatever is answered names it."""
     asked = header("x-trace-id")
     parent = _TRACEPARENT.match(header("traceparent"))
-    named = asked if 0 < len(asked) <= _MAX_TRACE_ID and asked.isprintable() else ""
+    named = asked if 0 < len(asked) <= _MAX_TRACE_ID and _can_be_shown(asked) else ""
     if parent is None:
         return Trace(named or urandom(16).hex())
     return Trace(named or parent[1], parent[2])
@@ -109,6 +109,11 @@ def tagged(ctx: RequestContext, tags: Mapping[str, Any], limits: TagLimits) -> R
             raise InvalidArgument(f"must be at most {limits.value} characters", f"metadata.{name}")
     session = tags.get(_SESSION_TAG, "")[:_MAX_SESSION]
     return replace(ctx, session=session or ctx.session, tags=tags)
+
+
+def _can_be_shown(trace: str) -> bool:
+    """In a header of an answer."""
+    return trace.isascii() and trace.isprintable()
 
 
 def _timeout_s(given: str) -> float | None:

@@ -94,6 +94,9 @@ class HttpIngress:
         hold = self._bodies.hold()
         try:
             place = find(scope["path"], raw_path(scope))
+            is_open = scope["method"] == "OPTIONS" or (place is not None and place.is_open)
+            if is_open and has_body(lines):  # nobody reads it, and what comes of it would hold up a stop
+                raise InvalidArgument("what needs no key takes no body")
             if scope["method"] == "OPTIONS":
                 headers = self._options(scope["path"], place, said)
                 await respond_empty(send, [*trace_headers(trace.id), *headers])

@@ -21,14 +21,12 @@ from starlette.middleware import Middleware
 
 from deployments.ingress.bodies import BodyLimits
 from deployments.ingress.identity import Authenticator
+from deployments.ingress.keyless import SERVICES
 from deployments.ingress.rpc.calls import heeding, refuse
 from deployments.secrets.places import secrets_of
 from deployments.serving.door import Door
 from voyager_llm.errors import VoyagerError
 from voyager_llm.settings import Settings, settings
-
-# Those that say whether we live: HAProxy, the cluster and load balancers ask them, and have no key.
-_OPEN = ("/grpc.health.v1.Health/", "/ray.serve.RayServeAPIService/")
 
 
 def for_serve() -> list[Any]:
@@ -97,7 +95,7 @@ class _Guard(ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        if not handler_call_details.method.startswith(_OPEN):
+        if not handler_call_details.method.startswith(SERVICES):
             try:
                 await self._authenticator.identify_call(handler_call_details.invocation_metadata)
             except VoyagerError as error:

@@ -14,15 +14,18 @@ def literal(name: bytes, value: bytes) -> bytes:
     return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
 
 
-CALL = b"".join(
-    literal(name, value)
-    for name, value in {
+def call(path: bytes) -> bytes:
+    """The headers of a call of this method."""
+    headers = {
         b":method": b"POST",
         b":scheme": b"http",
-        b":path": b"/voyager.llm.v1.ModelManager/ListModels",
+        b":path": path,
         b":authority": b"a",
         b"te": b"trailers",
         b"content-type": b"application/grpc",
-    }.items()
-)
+    }
+    return b"".join(literal(name, value) for name, value in headers.items())
+
+
+CALL = call(b"/voyager.llm.v1.ModelManager/ListModels")
 OPENED = PREFACE + _SETTINGS

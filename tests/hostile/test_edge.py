@@ -16,7 +16,7 @@ import pytest
 
 from serve_app.connection_limits import ConnectionLimits, files_allowed
 from serve_app.processes import lives
-from tests.hostile.http2 import CALL, OPENED, frame
+from tests.hostile.http2 import CALL, OPENED, call, frame
 from tests.support.edge import Edge, running_edge
 from tests.support.running import until
 from voyager_llm.settings import Settings
@@ -29,6 +29,8 @@ KEY = '{"name": "clients", "key": "key"}'
 AT_ONCE_S = 2.0
 # With what a busy machine adds.
 REPLACED_S = 6.0
+# A stream of HTTP/2 that is over: RST_STREAM of the first one.
+ENDED = b"\3\0\0\0\0\1"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -174,6 +176,21 @@ AT_ONCE = {
         b"GET /v1/models HTTP/1.1\r\nhost: a\r\nx-session-id: \xff\r\n",
         b"400",
     ),
+    "a body where none is taken": (b"POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 30000\r\n", b"400"),
+    "the same in other letters": (
+        b"POST /%68ealth%7a HTTP/1.1\r\nhost: a\r\ncontent-length: 30000\r\n",
+        b"400",
+    ),
+    "the same in pieces": (b"PUT /readyz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n", b"400"),
+    "a body for Serve": (b"GET /-/routes HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n", b"400"),
+    "a body of a question for what is allowed": (
+        b"OPTIONS /v1/models HTTP/1.1\r\nhost: a\r\ncontent-length: 30000\r\n",
+        b"400",
+    ),
+    "no body there": (b"GET /healthz HTTP/1.1\r\nhost: a\r\n", b"200"),
+    "no path": (b"OPTIONS * HTTP/1.1\r\nhost: a\r\n", b"400"),
+    "a method that is none": (b"FOO /v1/models HTTP/1.1\r\nhost: a\r\n", b"400"),
+    "a method in small letters": (b"get /v1/models HTTP/1.1\r\nhost: a\r\n", b"400"),
     "longer than a number": (HEAD + b"content-length: 18446744073709551616\r\n", b"413"),
 }
 
@@ -181,7 +198,9 @@ AT_ONCE = {
 @pytest.mark.parametrize("name", AT_ONCE)
 def test_what_its_head_refuses_is_refused_at_once(keyed: Edge, name: str) -> None:
     head, status = AT_ONCE[name]
-    assert answer_to(keyed, head).startswith(b"HTTP/1.1 " + status)
+    answer = answer_to(keyed, head)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert (b"x-voyager-trace-id: " in answer) == (status != b"200"), "in the shape of the API"
 
 
 @pytest.mark.parametrize("asked", ["", "book-7:a"], ids=["new", "the caller's"])
@@ -234,6 +253,32 @@ def test_a_page_learns_what_haproxy_itself_refuses(
     assert lines[0].startswith("http/1.1 413")
     found = [line for line in lines if line.startswith("access-control-allow-origin")]
     assert found == ([f"access-control-allow-origin: {told}"] if told else [])
+
+
+CHECK = "/grpc.health.v1.Health/Check"
+
+
+def test_a_call_without_a_key_is_whole_before_a_router_sees_it(tmp_path: Path) -> None:
+    """Else whoever sends it byte by byte has a request under way, and a stop waits for it."""
+    with (
+        running_edge(tmp_path, api_key=KEY, head_timeout_s=HEAD_SECONDS) as edge,
+        socket.create_connection(("127.0.0.1", edge.grpc_port), HEAD_SECONDS + REPLACED_S) as slow,
+    ):
+        slow.sendall(OPENED + frame(1, 4, 1, call(CHECK.encode())) + frame(0, 0, 1, b"\0\0\0\1\0"))
+        received = b""
+        while ENDED not in received and (piece := slow.recv(4096)):
+            received += piece
+    assert b"408" in received, "HAProxy's own answer"
+
+
+def test_a_call_without_a_key_is_short(edge: Edge) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{edge.grpc_port}") as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(CHECK)(b"x" * 2000, timeout=AT_ONCE_S)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(CHECK)(b"x" * 100, timeout=AT_ONCE_S)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, "what this replica says to everything"
 
 
 def answer_to(edge: Edge, head: bytes) -> bytes:

@@ -51,7 +51,7 @@ def test_a_broken_parent_is_no_parent(broken: str) -> None:
     assert len(trace.id) == 32
 
 
-@pytest.mark.parametrize("named", ["x" * 129, "a\x00b", "a\nb"])
+@pytest.mark.parametrize("named", ["x" * 129, "a\x00b", "a\nb", b"\xff\xfe".decode("latin-1")])
 def test_a_trace_id_that_cannot_be_shown_is_not_taken(named: str) -> None:
     assert context(x_trace_id=named, traceparent=PARENT).trace.id == TRACE
 

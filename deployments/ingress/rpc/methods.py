@@ -6,7 +6,6 @@ the service (`attach`, at the end).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -17,6 +16,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from ray.serve.grpc_util import RayServegRPCContext
 
+from deployments.health.leaving import Leaving
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.rpc.calls import GrpcCall
 from deployments.ingress.rpc.definitions import Handler
@@ -29,10 +29,11 @@ _WATCH_SECONDS = 5.0
 
 
 class GrpcMethods:
-    """Every method that gRPC clients can call. Subclasses set ``handlers`` and ``authenticator``."""
+    """Every method that gRPC clients can call. Subclasses set what is declared here."""
 
     handlers: Mapping[str, Handler]
     authenticator: Authenticator
+    leaving: Leaving
 
     def ready(self) -> bool:
         """Whether requests can be answered."""
@@ -47,14 +48,15 @@ class GrpcMethods:
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, grpc_context: Context
     ) -> AsyncGenerator[health_pb2.HealthCheckResponse]:
-        """grpc.health.v1: the status now, and whenever it changes."""
+        """grpc.health.v1: the status now, and whenever it changes, until this replica is to go."""
         told = None
-        while True:
+        while not self.leaving.holds():
             status = self._serving(request.service)
             if status != told:
                 told = status
                 yield health_pb2.HealthCheckResponse(status=status)
-            await asyncio.sleep(_WATCH_SECONDS)
+            await self.leaving.wait(_WATCH_SECONDS)
+        yield health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING)
 
     def _serving(self, service: str) -> health_pb2.HealthCheckResponse.ServingStatus:
         if service not in _SERVICES:
