@@ -79,9 +79,8 @@ def up(
     except ValidationError as error:
         for fault in error.errors():
             name = "_".join(str(part) for part in fault["loc"]).upper()
-            err.print(
-                f"VOYAGER_{name}: {fault['msg']}" if name else fault["msg"].removeprefix("Value error, ")
-            )
+            why = fault["msg"].removeprefix("Value error, ")
+            err.print(f"VOYAGER_{name}: {why}" if name else why)
         raise typer.Exit(2) from None
     try:
         become_launcher(settings)

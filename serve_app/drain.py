@@ -1,7 +1,7 @@
 """Lets what runs finish before everything is ended. Used by `launch.py`.
 
 Routers send those away who only wait for news (`deployments/health/leaving.py`). HAProxy stops softly: it
-closes its sockets, answers what is under way, and tells clients to close. Serve would start it anew: so Serve's
+closes its sockets, answers what is under way, and tells clients to close. Serve would start it anew: so its
 controller and the manager of HAProxy are held still meanwhile; nobody needs them any more. Replicas go on
 undisturbed.
 """

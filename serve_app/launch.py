@@ -23,6 +23,7 @@ from serve_app.embedded_llm import SECRET_VARIABLE, EmbeddedLLM
 from serve_app.environment import free_port
 from serve_app.first_model import FIRST_MODEL, define_first_model
 from serve_app.preflight import fewer_connections, open_store, refuse_missing_key, refuse_taken_ports
+from serve_app.private_files import take_from_others
 from serve_app.processes import Run, end_abandoned
 from serve_app.ray_watch import RayWatch
 from serve_app.refusals import Failed, Refused
@@ -67,6 +68,7 @@ def _outcome(signals: Signals) -> int:
             refuse_taken_ports(config)
             refuse_missing_key(config)
             with database_claimed(config, name):
+                take_from_others(config, log_file)
                 for reason in open_store(config):
                     say(f"left out until it is written anew: {reason}")
                 _run(config, run, signals, log_file)

@@ -26,6 +26,8 @@ FOLDER_PREFIX = "voyager-llm-"
 _LOCK = "lock"
 # Holds the id of the driver's session.
 _SESSION = "session"
+# A start holds its folder within seconds; one that was killed before leaves it without a lock.
+_START_SECONDS = 60.0
 _END_SECONDS = 30.0
 
 
@@ -99,8 +101,9 @@ def end_abandoned() -> int:
     marked = [(process, _mark(process)) for process in psutil.process_iter() if process.pid != os.getpid()]
     found = [process for process, mark in marked if mark and not _launcher_lives(mark)]
     _kill(found)
+    used = {mark.rpartition(":")[0] for process, mark in marked if lives(process)}
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
-        if _is_abandoned(folder):
+        if folder.name not in used and (_is_abandoned(folder) or _was_never_held(folder)):
             shutil.rmtree(folder, ignore_errors=True)
     return len(found)
 
@@ -159,6 +162,16 @@ def _is_abandoned(folder: Path) -> bool:
             return True
     except OSError:
         return False
+
+
+def _was_never_held(folder: Path) -> bool:
+    """Whether a launcher was killed before it held this folder of this user's."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    is_old = time.time() - found.st_mtime > _START_SECONDS
+    return is_old and found.st_uid == os.getuid() and not (folder / _LOCK).exists()
 
 
 def _launcher_lives(mark: str) -> bool:

@@ -32,9 +32,9 @@ from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 
 # Of HAProxy's end of the administration socket; `haproxy_config.py` writes it.
 _OWN = ".own"
-# What a new HAProxy sends to the one before it: stop softly, let go of the ports, take them back.
-_PASSED_ON = (signal.SIGUSR1, signal.SIGTTOU, signal.SIGTTIN, signal.SIGTERM)
-_ENDING = (signal.SIGUSR1, signal.SIGTERM)
+# What a new HAProxy sends to the one before it: stop softly, let go of the ports, take them back. Nobody who
+# may end it says SIGTERM: Serve kills, and so does the launcher.
+_PASSED_ON = (signal.SIGUSR1, signal.SIGTTOU, signal.SIGTTIN)
 # One that dies sooner is started again after a pause, so that nothing spins.
 _SETTLED_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
@@ -70,6 +70,7 @@ class Supervisor:
         """Until HAProxy ends because Serve said so, or refuses to start. Returns its exit code."""
         for number in _PASSED_ON:
             signal.signal(number, self._pass_on)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # not `SIG_IGN`, which HAProxy would inherit
         command = self._first
         while True:
             started = time.monotonic()
@@ -113,7 +114,7 @@ class Supervisor:
                 silences = 0
 
     def _pass_on(self, number: int, _frame: object) -> None:
-        self._ending = self._ending or number in _ENDING
+        self._ending = self._ending or number == signal.SIGUSR1
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, number)

@@ -24,6 +24,8 @@ def become_launcher(settings: Settings) -> NoReturn:
     Raises `OSError` when there are no free ports, or no place for a scratch folder."""
     # A stop that is asked for now waits until the launcher can take it, instead of ending in a stack trace.
     signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
+    # Definitions, logs and locks are for this user alone, whatever folder they are in; inherited by all.
+    os.umask(0o077)
     # The launcher keeps this process' id: exec replaces the program, not the process.
     run = Run.begin()
     try:

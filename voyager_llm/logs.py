@@ -85,7 +85,12 @@ def keep_short(file: Path) -> None:
     """Put a long log aside, over the one that was put aside before; called when a run starts."""
     with suppress(OSError):
         if file.stat().st_size > _LONG_BYTES:
-            file.replace(file.with_suffix(".1" + file.suffix))
+            file.replace(aside(file))
+
+
+def aside(file: Path) -> Path:
+    """Where a long log is put."""
+    return file.with_suffix(".1" + file.suffix)
 
 
 def _opened(file: Path | None) -> logging.Handler:

@@ -14,7 +14,7 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from voyager_llm.domain.model import SecretRef
@@ -59,6 +59,16 @@ def _is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+def _named(given: object) -> object:
+    """Raises `ValueError` for an empty path: it would be whatever folder the process stands in."""
+    if given == "":
+        raise ValueError("is empty: give a path, or unset it")
+    return given
+
+
+_Path = Annotated[Path, BeforeValidator(_named)]
+
+
 class Settings(BaseSettings):
     """Settings of one process."""
 
@@ -85,10 +95,10 @@ class Settings(BaseSettings):
     renderer_replicas: int = Field(1, ge=1, le=256)
     max_ongoing_requests: int = Field(2048, ge=1, le=1_000_000, description="Of one router replica.")
 
-    data_dir: Path = Field(
+    data_dir: _Path = Field(
         Path.home() / ".local" / "share" / "voyager-llm", description="Where SQLite keeps its file."
     )
-    log_file: Path | None = Field(
+    log_file: _Path | None = Field(
         None, description="File that every process appends its log to, JSON a line; none: standard error."
     )
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in data_dir.")
@@ -96,7 +106,7 @@ class Settings(BaseSettings):
         "", description="Kubernetes namespace whose custom resources hold the definitions; empty: none does."
     )
     kubeconfig: str = Field("", description="Of that cluster; empty: the one this runs in.")
-    secrets_dir: Path = Field(
+    secrets_dir: _Path = Field(
         Path("/etc/voyager-llm/secrets"), description="Mounted secrets, one folder each."
     )
 

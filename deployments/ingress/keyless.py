@@ -1,7 +1,7 @@
 """What nobody needs a key for: whether the service lives. HAProxy, clusters and load balancers ask it.
 
-Used by `serving/door.py`, by `serving/listening.py` and by `serve_app/haproxy_config.py`, which lets nobody send
-more than a question there.
+Used by `serving/door.py`, by `serving/listening.py` and by `serve_app/haproxy_config.py`, which lets nobody
+send more than a question there.
 """
 
 from __future__ import annotations

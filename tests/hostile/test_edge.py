@@ -338,6 +338,18 @@ def test_haproxy_outlives_its_supervisor_and_is_taken_over(tmp_path: Path, repli
         until(lambda: not lives(left), "the one before has ended")
 
 
+def test_a_supervisor_that_is_told_to_end_goes_on(tmp_path: Path) -> None:
+    """As by systemd's defaults, or by whoever mistakes it for what is to be stopped."""
+    with running_edge(tmp_path) as edge:
+        before = edge.haproxy()
+        supervisor = psutil.Process(edge.supervisor())
+        for _ in range(5):
+            supervisor.terminate()
+            assert edge.answers("/healthz") == 200
+        assert edge.haproxy() == before
+        assert edge.supervisor() == supervisor.pid
+
+
 def test_haproxy_outlives_a_supervisor_whose_end_nobody_has_asked_for(tmp_path: Path) -> None:
     with running_edge(tmp_path) as edge:
         (left,) = edge.haproxy()

@@ -20,7 +20,7 @@ import pytest
 from scripts.fake_provider.running import FakeProvider
 from serve_app.claims import database_claimed, folder_claimed
 from serve_app.drain import drain
-from serve_app.environment import free_port
+from serve_app.environment import RUN_MARK, free_port
 from serve_app.preflight import fewer_connections, refuse_missing_key, refuse_taken_ports
 from serve_app.processes import FOLDER_PREFIX, Run, end_abandoned, lives, title
 from serve_app.refusals import Refused
@@ -187,6 +187,40 @@ def test_what_a_killed_run_left_is_ended_by_the_next(tmp_path: Path) -> None:
     assert ended.seconds < AT_ONCE_S
 
 
+def test_what_a_start_that_was_killed_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """Before it held its folder: with a token in it, and without a lock."""
+    given = environment_of(tmp_path, HTTP_PORT=free_port(), GRPC_PORT=free_port())
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [*COMMAND, "--no-embedded-llm"], cwd=ROOT, env={**given, "TMPDIR": str(temporary)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    ) as launcher:  # fmt: skip
+        until(lambda: list(temporary.glob("*/ray-token")), "it has a token", START_SECONDS)
+        launcher.kill()
+    (folder,) = temporary.iterdir()
+    (folder / "lock").unlink(missing_ok=True)  # should it have been that fast
+    left = folder.rename(Path(tempfile.gettempdir()) / folder.name)
+    end_abandoned()
+    assert left.exists(), "it may be a start that is under way"
+    os.utime(left, (0, 0))
+    end_abandoned()
+    assert not left.exists()
+
+
+def test_the_folder_of_a_start_that_takes_long_is_let_be() -> None:
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    os.utime(folder, (0, 0))
+    launcher = ["sh", "-c", f"{RUN_MARK}={folder.name}:$$ exec sleep 600"]
+    with subprocess.Popen(launcher) as starting:
+        until(lambda: psutil.Process(starting.pid).name() == "sleep", "it has its mark")
+        end_abandoned()
+        assert folder.exists()
+        starting.kill()
+    end_abandoned()
+    assert not folder.exists()
+
+
 def test_a_living_run_is_let_be(run: Run, tmp_path: Path) -> None:
     """Not by its process alone: its lock may be seen where its processes are not."""
     with run.held():
@@ -274,6 +308,27 @@ def test_a_setting_that_is_none_is_refused_with_the_one_that_was_meant(tmp_path:
     assert ended.output == "VOYAGER_PORT is no setting: did you mean VOYAGER_HTTP_PORT?\n"
     assert ended.code == 2
     assert not (tmp_path / "data").exists()
+
+
+def test_a_path_that_is_empty_is_refused_with_its_setting(tmp_path: Path) -> None:
+    ended = run_to_its_end(tmp_path / "data", DATA_DIR="")
+    assert ended.output == "VOYAGER_DATA_DIR: is empty: give a path, or unset it\n"
+    assert ended.code == 2
+
+
+def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """Whatever their folder is, and whoever could read them before."""
+    tmp_path.chmod(0o755)
+    before = "voyager.db", "voyager.db-journal", "ray.log", "voyager-llm.log", "other"
+    for name in before:
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o644)
+    (tmp_path / "voyager.db").write_text("no database")
+    assert run_to_its_end(tmp_path).code == 2  # by what it found in its files
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes.pop("other") == 0o644
+    assert modes.keys() >= {"voyager.db", "voyager.db.lock", "launcher.lock", "ray.log", "voyager-llm.log"}
+    assert set(modes.values()) == {0o600}, modes
 
 
 def test_fewer_connections_than_were_asked_for_are_told() -> None:

@@ -49,6 +49,8 @@ def test_a_replacement_does_not_wait_for_those_who_wait_for_news(running: Runnin
         running.process.send_signal(signal.SIGHUP)
         assert [told.status for told in news] == [Status.NOT_SERVING]
         until(lambda: not running.replicas("ModelRouter") & before, "the routers are replaced", 60)
+    until(lambda: "replaced" in running.output.splitlines(), "all are replaced", 60)
+    until(lambda: running.http.get("/readyz").status_code == 200, "they are ready", 60)
 
 
 def test_a_stop_finishes_what_runs(running: RunningService, provider: FakeProvider) -> None:

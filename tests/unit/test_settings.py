@@ -41,6 +41,15 @@ def test_any_other_address_needs_a_key(host: str) -> None:
     assert Settings(host=host, api_key=KEY).host == host
 
 
+@pytest.mark.parametrize("name", ["data_dir", "log_file", "secrets_dir"])
+def test_a_path_that_is_empty_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be whatever folder the service was started in."""
+    monkeypatch.setenv(f"VOYAGER_{name.upper()}", "")
+    with pytest.raises(ValidationError, match="is empty: give a path, or unset it") as caught:
+        Settings()  # pyright: ignore[reportCallIssue]
+    assert [fault["loc"] for fault in caught.value.errors()] == [(name,)]
+
+
 def test_one_port_for_both_is_refused() -> None:
     with pytest.raises(ValidationError, match="are both 8000: change one"):
         Settings(http_port=8000, grpc_port=8000)

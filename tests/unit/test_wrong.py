@@ -40,6 +40,8 @@ def refusal(body: dict[str, Any], message: Any = CreateModelRequest) -> InvalidA
         ({"capabilities": [1]}, "capabilities: must be a list, each entry a string"),
         ({"endpoints": {"secondary": "x"}}, "endpoints.secondary: there is no such field"),
         ({"nam": "x"}, "nam: there is no such field"),
+        ({"n" * 200: "x"}, f"{'n' * 128}: there is no such field"),
+        ({"": "x"}, "there is no such field"),
     ],
 )
 def test_it_names_the_field_and_what_it_must_be(body: dict[str, Any], told: str) -> None:

@@ -19,7 +19,7 @@ PARSE_ERRORS = (json_format.ParseError, TypeError, ValueError, AttributeError, R
 
 _STEP = re.compile(r"Failed to parse (\w+) field")
 _AT_END = re.compile(r" at \w+\.([\w.]+?)\.?$")
-_UNKNOWN = re.compile(r'no field named "([^"]{1,128})" at "\w+\.?([^"]*)"')
+_UNKNOWN = re.compile(r'no field named "([^"]{0,128})[^"]*" at "\w+\.?([^"]*)"')
 _ENTRY = re.compile(r"\[(\w+)\]")
 _WHOLE, _NUMBER = "a whole number", "a number"
 _EXPECTED = {
@@ -37,7 +37,7 @@ _EXPECTED = {
 
 
 def wrong(error: Exception, message: type[Message]) -> InvalidArgument:
-    """The error of a body that `json_format` could not make a ``message`` of, naming the field."""
+    """The error of a body or query that `json_format` could not make a ``message`` of, naming the field."""
     text = str(error)
     if unknown := _UNKNOWN.search(text):
         inside = _ENTRY.sub(r".\1", unknown[2])
