@@ -319,6 +319,10 @@ def test_a_path_that_is_empty_is_refused_with_its_setting(tmp_path: Path) -> Non
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     """Whatever their folder is, and whoever could read them before."""
     tmp_path.chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert run_to_its_end(tmp_path, HTTP_PORT=taken.getsockname()[1]).code == 2
+    made = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert made == {"launcher.lock": 0o600, "voyager-llm.log": 0o600}
     before = "voyager.db", "voyager.db-journal", "ray.log", "voyager-llm.log", "other"
     for name in before:
         (tmp_path / name).touch()
