@@ -8,7 +8,7 @@ Who calls is known from the headers before the body is read: strangers cannot ma
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from urllib.parse import parse_qsl
 
@@ -94,14 +94,14 @@ class HttpIngress:
         hold = self._bodies.hold()
         try:
             place = find(scope["path"], raw_path(scope))
-            is_open = scope["method"] == "OPTIONS" or (place is not None and place.is_open)
-            if is_open and has_body(lines):  # nobody reads it, and what comes of it would hold up a stop
-                raise InvalidArgument("what needs no key takes no body")
             if scope["method"] == "OPTIONS":
+                _refuse_body(lines)
                 headers = self._options(scope["path"], place, said)
                 await respond_empty(send, [*trace_headers(trace.id), *headers])
             elif place is not None and place.is_open:
-                await self._health(scope["method"], place, trace, send)
+                place.check(scope["method"])
+                _refuse_body(lines)
+                await self._health(place, trace, send)
             else:
                 await self._serve(scope, lines, place, trace, hold, receive, send)
         except Exception as error:
@@ -175,9 +175,8 @@ class HttpIngress:
             case _:
                 return docs_page(self._openapi), _HTML
 
-    async def _health(self, method: str, place: Place, trace: Trace, send: Send) -> None:
+    async def _health(self, place: Place, trace: Trace, send: Send) -> None:
         """Which needs no key: alive, and able to answer."""
-        place.check(method)
         named = trace_headers(trace.id)
         if place.content is Page.HEALTH or self._is_ready():
             await respond(send, 200, b"ok\n", named, _TEXT)
@@ -204,6 +203,12 @@ def _body_of(path: str) -> Callable[..., bytes]:
 
 def _nowhere(path: str) -> NotFound:
     return NotFound(f"no such path; see /docs ({path[:200]})")
+
+
+def _refuse_body(headers: Mapping[bytes, bytes]) -> None:
+    """Raises `InvalidArgument` where there is one: nobody reads it, and a stop would wait for its end."""
+    if has_body(headers):
+        raise InvalidArgument("what needs no key takes no body")
 
 
 def _of_every_replica(query: str) -> bool:

@@ -219,3 +219,14 @@ async def test_no_page_may_call_where_nobody_said_so(paged: LocalService) -> Non
     ):
         assert not [name for name in answer.headers if name.startswith("access-control")]
         assert "vary" not in answer.headers
+
+
+OPEN = [("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/healthz/"), ("OPTIONS", "/v1/models")]
+
+
+@pytest.mark.parametrize(("method", "path"), OPEN)
+async def test_what_needs_no_key_takes_no_body(local: LocalService, method: str, path: str) -> None:
+    """Nobody reads it, and what comes of it after the answer would count as a request under way."""
+    answer = await local.http.request(method, path, content=b"x")
+    assert (answer.status_code, answer.headers.get("connection")) == (400, "close")
+    assert method == "HEAD" or "no body" in answer.text
