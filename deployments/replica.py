@@ -12,6 +12,7 @@ from typing import Protocol
 
 from deployments.health.prober import Prober
 from deployments.health.status_board import StatusBoard
+from deployments.ingress.anthropic.api import AnthropicApi
 from deployments.ingress.http import HttpIngress
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OpenAIApi
@@ -89,6 +90,7 @@ class Replica:
         self.statuses = StatusBoard(self.snapshots, self.endpoints, secrets)
         self.handlers = handlers_of(ports.definitions, self.pipeline, ports.scorer, self.statuses)
         self.openai = OpenAIApi(self.pipeline, self.snapshots, limits, settings.keep_alive_s)
+        self.anthropic = AnthropicApi(self.pipeline, self.snapshots, limits, settings.keep_alive_s)
         self.rest = Transcoder(self.handlers)
         self.meter.ongoing.set_function(lambda: self.admission.ongoing)
 
@@ -100,8 +102,9 @@ class Replica:
     ) -> HttpIngress:
         """The ASGI application; what concerns more than this replica is handed in."""
         return HttpIngress(
-            self.openai, self.rest, self.authenticator, is_ready, metrics, reports, self._settings
-        )
+            self.openai, self.anthropic, self.rest, self.authenticator, is_ready, metrics, reports,
+            self._settings,
+        )  # fmt: skip
 
     async def apply(self, delta: Delta) -> None:
         """Take a change of the configuration; what does not fit is asked for."""

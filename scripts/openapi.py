@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, out of the descriptors with their comments. Used by `generate.py`.
 
 Paths come from the `google.api.http` annotations, schemas from the messages (proto3's JSON mapping,
-snake_case); the OpenAI-compatible paths are described by hand at the end.
+snake_case); the paths of OpenAI's and Anthropic's APIs are described by hand at the end.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def document(descriptors: FileDescriptorSet) -> Schema:
             for method in service.method:
                 for verb, path, operation in _operations(method, messages):
                     paths.setdefault(path, {})[verb] = operation
-    paths.update(_OPENAI_PATHS)
+    paths.update(_FURTHER_PATHS)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -187,10 +187,22 @@ def _openai(summary: str) -> Schema:
     }
 
 
-_OPENAI_PATHS: dict[str, Schema] = {
+def _anthropic(summary: str, description: str) -> Schema:
+    described = _openai(summary)
+    described["post"] |= {"tags": ["anthropic"], "description": f"As Anthropic's API. {description}"}
+    return described
+
+
+_FURTHER_PATHS: dict[str, Schema] = {
     "/v1/chat/completions": _openai("createChatCompletion"),
     "/v1/completions": _openai("createCompletion"),
     "/v1/embeddings": _openai("createEmbedding"),
+    "/v1/messages": _anthropic(
+        "createMessage", "model names a model, a route, or prompt:NAME[@VERSION] with variables."
+    ),
+    "/v1/messages/count_tokens": _anthropic(
+        "countMessageTokens", "The header x-voyager-counted-by says who has counted: provider or estimate."
+    ),
     "/v1/models": {
         "get": {
             "operationId": "listOpenAIModels",

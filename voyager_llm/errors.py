@@ -245,6 +245,24 @@ class Rendering:
     grpc: str
     openai_type: str
 
+    @property
+    def anthropic_type(self) -> str:
+        """What Anthropic's API calls an error of this status."""
+        default = "api_error" if self.http >= 500 else "invalid_request_error"
+        return _ANTHROPIC_TYPES.get(self.http, default)
+
+
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    # Come again soon, as of its own 529.
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
 
 _BAD_REQUEST = Rendering(400, "INVALID_ARGUMENT", "invalid_request_error")
 _CONFLICT = Rendering(409, "ABORTED", "invalid_request_error")

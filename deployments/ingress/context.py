@@ -96,6 +96,15 @@ def told_by_openai(ctx: RequestContext, body: Mapping[str, Any]) -> RequestConte
     return ctx
 
 
+def told_by_anthropic(ctx: RequestContext, metadata: object) -> RequestContext:
+    """The context with what ``metadata`` of Anthropic's API says: ``user_id`` is whose requests belong
+    together where no session is named."""
+    user = cast("dict[str, Any]", metadata).get("user_id") if isinstance(metadata, dict) else None
+    if not ctx.session and isinstance(user, str):
+        return replace(ctx, session=user[:_MAX_SESSION])
+    return ctx
+
+
 def tagged(ctx: RequestContext, tags: Mapping[str, Any], limits: TagLimits) -> RequestContext:
     """The context with these tags, and the session that they name. Raises `InvalidArgument`."""
     if len(tags) > limits.most:

@@ -22,8 +22,8 @@ _PAGE = """<!doctype html>
 <h1>{{ info.title }}</h1>
 <p>{{ info.description }} Machine-readable: <a href="/openapi.json">/openapi.json</a>. The same service speaks
 gRPC (reflection is on). Errors are <code>google.rpc.Status</code>; under <code>/v1</code> they have OpenAI's
-shape. Both name the trace, as every answer's <code>x-voyager-trace-id</code> does, and what each attempt
-showed.</p>
+or Anthropic's shape. All name the trace, as every answer's <code>x-voyager-trace-id</code> does, and what
+each attempt showed.</p>
 <p>A request may say until when it waits (<code>x-voyager-timeout-ms</code>), as part of which trace it comes
 (<code>traceparent</code>, <code>x-trace-id</code>) and of which session (<code>x-session-id</code>).</p>
 {% for tag, operations in tags.items() %}<h2 id="{{ tag }}">{{ tag }}</h2>

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from urllib.parse import parse_qsl
 
+from deployments.ingress.anthropic.api import OPERATIONS as ANTHROPICS
+from deployments.ingress.anthropic.api import AnthropicApi
 from deployments.ingress.asgi import (
     JSON,
     DisconnectWatch,
@@ -38,10 +40,16 @@ from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OpenAIApi
 from deployments.ingress.paths import Page, Place, allow, find
 from deployments.ingress.rest.transcoder import Transcoder
-from deployments.ingress.status import openai_body, rest_body, trace_headers
+from deployments.ingress.status import (
+    anthropic_body,
+    anthropic_limits,
+    openai_body,
+    rest_body,
+    trace_headers,
+)
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.request import RequestContext, Trace
-from voyager_llm.errors import InvalidArgument, NotFound, Overloaded, RequestTooLarge
+from voyager_llm.errors import InvalidArgument, NotFound, Overloaded, RequestTooLarge, VoyagerError
 from voyager_llm.settings import Settings
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
@@ -58,6 +66,7 @@ class HttpIngress:
     def __init__(
         self,
         openai: OpenAIApi,
+        anthropic: AnthropicApi,
         rest: Transcoder,
         authenticator: Authenticator,
         is_ready: Callable[[], bool],
@@ -66,6 +75,7 @@ class HttpIngress:
         settings: Settings,
     ) -> None:
         self._openai = openai
+        self._anthropic = anthropic
         self._rest = rest
         self._authenticator = authenticator
         self._is_ready = is_ready
@@ -107,7 +117,9 @@ class HttpIngress:
         except Exception as error:
             # What is left of a body would be taken for the next request.
             unread = has_body(lines) and not hold.is_read
-            await fail(send, error, trace.id, _body_of(scope["path"]), _CLOSE if unread else ())
+            body = _body_of(scope["path"], said(_ANTHROPICS_OWN))
+            more = anthropic_limits(error) if body is anthropic_body else []
+            await fail(send, error, trace.id, body, [*more, *(_CLOSE if unread else ())])
         finally:
             hold.give_back()
 
@@ -154,20 +166,28 @@ class HttpIngress:
                 raise _nowhere(request.path)
             await self._rest.serve(request, ctx, send)
         elif isinstance(place.content, Operation):
-            await self._openai.complete(request, place.content, place.name, ctx, send)
+            if place.content in ANTHROPICS:
+                await self._anthropic.serve(request, place.content, ctx, send)
+            else:
+                await self._openai.complete(request, place.content, place.name, ctx, send)
         else:
-            body, kind = await self._page(place.content, place.name, request.query)
+            body, kind = await self._page(place.content, place.name, request)
             await respond(send, 200, body, trace_headers(ctx.trace.id), kind)
 
-    async def _page(self, page: Page, name: str, query: str) -> tuple[bytes, Header]:
-        """What there is to read, and of which type."""
+    async def _page(self, page: Page, name: str, request: HttpRequest) -> tuple[bytes, Header]:
+        """What there is to read, and of which type; models as the client's API shows them."""
+        is_anthropics = bool(request.header(_ANTHROPICS_OWN.encode()))
         match page:
+            case Page.MODELS if is_anthropics:
+                return self._anthropic.list_models(request.query), JSON
+            case Page.MODEL if is_anthropics:
+                return self._anthropic.get_model(name), JSON
             case Page.MODELS:
                 return self._openai.list_models(), JSON
             case Page.MODEL:
                 return self._openai.get_model(name), JSON
             case Page.METRICS:
-                return await self._metrics(_of_every_replica(query)), _TEXT
+                return await self._metrics(_of_every_replica(request.query)), _TEXT
             case Page.STATUS:
                 return await self._reports(), JSON
             case Page.OPENAPI:
@@ -196,11 +216,6 @@ class HttpIngress:
         return lines
 
 
-def _body_of(path: str) -> Callable[..., bytes]:
-    """What renders an error there."""
-    return rest_body if path.startswith(_REST) else openai_body
-
-
 def _nowhere(path: str) -> NotFound:
     return NotFound(f"no such path; see /docs ({path[:200]})")
 
@@ -211,9 +226,21 @@ def _refuse_body(headers: Mapping[bytes, bytes]) -> None:
         raise InvalidArgument("what needs no key takes no body")
 
 
+def _body_of(path: str, anthropic_version: str) -> Callable[[VoyagerError, str], bytes]:
+    """What renders an error there."""
+    if path.startswith(_REST):
+        return rest_body
+    is_anthropics = bool(anthropic_version) or path.rstrip("/").endswith(tuple(ANTHROPICS))
+    return anthropic_body if is_anthropics else openai_body
+
+
 def _of_every_replica(query: str) -> bool:
     """What `/metrics` is asked for: this replica's, or with ``replicas=all`` every one's."""
     asked = dict(parse_qsl(query, keep_blank_values=True)).get("replicas")
     if asked not in (None, "all"):
         raise InvalidArgument("must be all, or left out for this replica alone", "replicas")
     return asked is not None
+
+
+# The header that every client of Anthropic's API sends, and no other.
+_ANTHROPICS_OWN = "anthropic-version"

@@ -1,4 +1,4 @@
-"""One error, three renderings: google.rpc.Status for REST and gRPC, OpenAI's shape for its API.
+"""One error, four renderings: google.rpc.Status for REST and gRPC, OpenAI's and Anthropic's for their APIs.
 
 Each says what happened: the trace, how many attempts were made and what each showed. The codes stand in
 the table of `voyager_llm/errors.py`. No text comes back whole that is longer than a person would read. Used
@@ -12,6 +12,7 @@ import json
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -73,6 +74,24 @@ def openai_body(error: VoyagerError, trace_id: str) -> bytes:
     )
 
 
+def anthropic_body(error: VoyagerError, trace_id: str) -> bytes:
+    """The error in the shape of Anthropic's API, with what the one for OpenAI's says besides."""
+    error = _brief(error)
+    return orjson.dumps(
+        {
+            "type": "error",
+            "error": {
+                "type": rendering(error).anthropic_type,
+                "message": str(error),
+                "param": error.field or None,
+                "code": getattr(error, "provider_code", "") or error.code,
+                "attempts": error.causes,
+            },
+            "request_id": _text(trace_id),
+        }
+    )
+
+
 def trailers(error: VoyagerError, trace_id: str) -> tuple[str, list[tuple[str, Any]]]:
     """The error as a gRPC answer ends with it: details and trailing metadata, cut so that they fit.
 
@@ -97,10 +116,10 @@ def trailers(error: VoyagerError, trace_id: str) -> tuple[str, list[tuple[str, A
 
 
 def trace_headers(trace_id: str) -> list[tuple[bytes, bytes]]:
-    """What every answer has: the trace, also under the name that OpenAI's SDKs read. A caller may name its
-    trace in letters that no header has."""
+    """What every answer has: the trace, also under the names that OpenAI's and Anthropic's SDKs read. A
+    caller may name its trace in letters that no header has."""
     shown = trace_id.encode("ascii", "replace")
-    return [(_TRACE, shown), (b"x-request-id", shown)]
+    return [(_TRACE, shown), (b"x-request-id", shown), (b"request-id", shown)]
 
 
 def trace_metadata(trace_id: str) -> tuple[str, str]:
@@ -125,6 +144,24 @@ def limit_headers(limits: Mapping[str, Standing]) -> list[tuple[bytes, bytes]]:
             (f"x-ratelimit-reset-{what}".encode(), f"{standing.reset_s:.3g}s".encode()),
         ]
     return lines
+
+
+def anthropic_limit_headers(limits: Mapping[str, Standing]) -> list[tuple[bytes, bytes]]:
+    """The same as Anthropic's API says it, where the reset is a time and no duration."""
+    lines: list[tuple[bytes, bytes]] = []
+    for what, standing in limits.items():
+        reset = datetime.now(UTC) + timedelta(seconds=standing.reset_s)
+        lines += [
+            (f"anthropic-ratelimit-{what}-limit".encode(), str(standing.limit).encode()),
+            (f"anthropic-ratelimit-{what}-remaining".encode(), str(standing.remaining).encode()),
+            (f"anthropic-ratelimit-{what}-reset".encode(), f"{reset:%Y-%m-%dT%H:%M:%SZ}".encode()),
+        ]
+    return lines
+
+
+def anthropic_limits(error: Exception) -> list[tuple[bytes, bytes]]:
+    """Those that refused a request."""
+    return anthropic_limit_headers(error.limits) if isinstance(error, VoyagerError) else []
 
 
 def allow_headers(error: VoyagerError) -> list[tuple[bytes, bytes]]:

@@ -19,7 +19,7 @@ from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.operation import Operation
-from voyager_llm.domain.usage import Usage
+from voyager_llm.domain.usage import NOTHING_USED, Usage
 from voyager_llm.domain.usage_reports import ANTHROPIC, RESPONSES, Report, Reports, WireFormat
 from voyager_llm.errors import UpstreamInvalid, VoyagerError
 
@@ -29,14 +29,15 @@ _ANTHROPIC_VERSION = "2023-06-01"
 @dataclass(frozen=True, slots=True)
 class Api:
     """An API that is forwarded. ``result`` is a field that every answer has; ``last`` and ``failed`` are the
-    types of a stream's last event, and of one that tells an error."""
+    types of a stream's last event, and of one that tells an error; ``is_free``: an answer costs nothing."""
 
     path: str
     headers: Callable[[Endpoint, str], dict[str, str]]
     usage: WireFormat
     result: str
-    last: frozenset[str]
-    failed: frozenset[str]
+    last: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+    is_free: bool = False
 
 
 class NativeLane:
@@ -57,7 +58,7 @@ class NativeLane:
         document = _object(body, "answer")
         if document.get("error") or api.result not in document:
             raise error_in_success(document)
-        return Answer(body, api.usage.usage(document))
+        return Answer(body, NOTHING_USED if api.is_free else api.usage.usage(document))
 
     async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
         events = _Events(APIS[call.operation])
@@ -178,6 +179,13 @@ APIS = {
         result="content",
         last=frozenset({"message_stop"}),
         failed=frozenset({"error"}),
+    ),
+    Operation.COUNT_TOKENS: Api(
+        path="/count_tokens",
+        headers=_anthropic,
+        usage=ANTHROPIC,
+        result="input_tokens",
+        is_free=True,
     ),
     Operation.RESPONSES: Api(
         path="/responses",

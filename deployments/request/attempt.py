@@ -54,11 +54,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What every attempt of one request is for. ``stream``: the answer comes in blocks."""
+    """What every attempt of one request is for. ``counted`` counts the demand once; ``stream``: the answer
+    comes in blocks."""
 
     make: MakeCall
-    demand: Demand
+    counted: Callable[[], Demand]
     stream: bool
+
+    @property
+    def demand(self) -> Demand:
+        """Counted when it is first needed: by a limit, or by an answer without a report."""
+        return self.counted()
 
     @property
     def silent_tokens(self) -> int:
@@ -152,9 +158,10 @@ class Attempt:
         return None
 
     async def _reserve(self) -> None:
-        model, demand = self.option.model, self._wanted.demand
+        model = self.option.model
         if not model.is_limited:
             return
+        demand = self._wanted.demand
         self._held = self._line.quotas.at_once(model, demand)
         if self._held is None:
             async with asyncio.timeout(self._allowance_s):

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from deployments.request.attempt import MakeCall
+from deployments.request.fitting import fitted
 from deployments.request.routing import Option
 from voyager_llm.domain.completion import Call, CompletionRequest, Original
 from voyager_llm.domain.operation import Operation
@@ -50,7 +51,7 @@ def _spoken(request: CompletionRequest, option: Option) -> Original | None:
 
 def _body(request: CompletionRequest, original: Original | None, option: Option) -> bytes:
     """The body for one endpoint: its defaults under the request's own values, its name of the model."""
-    own = request.body if original is None else original.document
+    own = _own(request, option) if original is None else original.document
     further = {**_defaults(own, option), **_of_streams(request, own, option.operation)}
     if original is not None and own.keys().isdisjoint(further):
         written = spliced(original.body, option.endpoint.model_name, further)
@@ -61,6 +62,10 @@ def _body(request: CompletionRequest, original: Original | None, option: Option)
         return orjson.dumps({**own, **further, **streamed, "model": option.endpoint.model_name})
     except (orjson.JSONEncodeError, TypeError) as error:
         raise InvalidArgument("the body is nested too deeply", "body") from error
+
+
+def _own(request: CompletionRequest, option: Option) -> Mapping[str, Any]:
+    return fitted(request.body, option) if request.is_translated else request.body
 
 
 def _defaults(own: Mapping[str, Any], option: Option) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from deployments.request import rendering
@@ -62,7 +62,7 @@ class Pipeline:
             request = await rendering.fill(self.renderer, request, prompt)
             plan = self.routing.plan(config, request, ctx, prompt, self.line.clock())
             walk = Walk(plan, self.line.clock)
-            wanted = Wanted(maker(request, self.settings), demand(request), request.stream)
+            wanted = Wanted(maker(request, self.settings), cache(partial(demand, request)), request.stream)
             attempt = await open_attempt(self.line, walk, plan, wanted)
         except BaseException as error:
             if slot is not None:

@@ -66,8 +66,8 @@ class Routing:
         now: float,
     ) -> Plan:
         """Raises `NotFound` for an unknown destination, `FailedPrecondition` when no model fits the
-        prompt, `InvalidArgument` for a parameter that none allows, `Unavailable` or `RateLimited` when none
-        admits a call now."""
+        prompt, `InvalidArgument` for a parameter that none allows and for what none can be asked,
+        `Unavailable` or `RateLimited` when none admits a call now."""
         require = prompt.model_requirements if prompt is not None else None
         named = config.destination(request.destination) if request.destination else None
         if isinstance(named, RouteDefinition):
@@ -166,6 +166,8 @@ class Routing:
                 options.append(option)
         if options or suspects:
             return (*options, *suspects)
+        if not refused and (obstacle := request.obstacle()) is not None:
+            raise obstacle
         raise _refusal(refused, now)
 
     def _chain(
@@ -179,14 +181,16 @@ class Routing:
         for model in models:
             for endpoint in model.endpoints:
                 operation = _asked(endpoint, request)
-                yield Option(model, endpoint, operation, self._endpoints.health(endpoint, operation))
+                if operation is not None:
+                    yield Option(model, endpoint, operation, self._endpoints.health(endpoint, operation))
 
 
-def _asked(endpoint: Endpoint, request: CompletionRequest) -> Operation:
-    """What the client asked in its own words, where the endpoint speaks them."""
+def _asked(endpoint: Endpoint, request: CompletionRequest) -> Operation | None:
+    """What the client asked in its own words, where the endpoint speaks them; None: it cannot be asked."""
     original = request.original
-    is_spoken = original is not None and endpoint.speaks(original.operation)
-    return original.operation if original is not None and is_spoken else request.operation
+    if original is not None and endpoint.speaks(original.operation):
+        return original.operation
+    return request.operation if request.obstacle() is None else None
 
 
 def _per_token(model: CompiledModel) -> Decimal:

@@ -16,6 +16,7 @@ PROMPT_TOKENS = 12
 CACHED_TOKENS = 4
 REASONING_TOKENS = 2
 WORDS = ("Hello", " from", " the", " fake", " provider", ".")
+SIGNATURE = "signature-of-the-fake-provider"
 TOOL = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
 
 
@@ -53,6 +54,10 @@ class OpenAI:
         if profile.tool_call:
             call = {"id": "call_1", "type": "function", "function": TOOL}
             message, finish = {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+        if profile.refuses:
+            finish = "content_filter"
+        if profile.thought:
+            message["reasoning_content"] = profile.thought
         document: dict[str, Any] = {
             "id": "chatcmpl-fake", "object": "chat.completion", "created": 1700000000,
             "model": body.get("model", "fake"),
@@ -71,6 +76,8 @@ class OpenAI:
         def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
             return _sse({**base, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
+        if profile.thought:
+            yield chunk({"role": "assistant", "reasoning_content": profile.thought})
         if profile.tool_call:
             call = {"index": 0, "id": "call_1", "type": "function", "function": TOOL}
             yield chunk({"role": "assistant", "tool_calls": [call]})
@@ -78,7 +85,7 @@ class OpenAI:
         else:
             for i, word in enumerate(words(profile)):
                 yield chunk({"role": "assistant", "content": word} if i == 0 else {"content": word})
-            yield chunk({}, "stop")
+            yield chunk({}, "content_filter" if profile.refuses else "stop")
         options = body.get("stream_options") or {}
         if options.get("include_usage") and not profile.no_usage:
             yield _sse({**base, "choices": [], "usage": cls.usage(profile)})
@@ -131,22 +138,33 @@ class Anthropic:
 
     @staticmethod
     def usage(profile: Profile) -> dict[str, Any]:
+        written = profile.cache_written
         return {
-            "input_tokens": PROMPT_TOKENS - CACHED_TOKENS, "output_tokens": profile.tokens,
-            "cache_read_input_tokens": CACHED_TOKENS, "cache_creation_input_tokens": 0,
+            "input_tokens": PROMPT_TOKENS - CACHED_TOKENS - written, "output_tokens": profile.tokens,
+            "cache_read_input_tokens": CACHED_TOKENS, "cache_creation_input_tokens": written,
         }  # fmt: skip
 
     @classmethod
-    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
-        content: list[dict[str, Any]] = [{"type": "text", "text": "".join(words(profile))}]
-        stop = "end_turn"
+    def blocks(cls, profile: Profile) -> list[dict[str, Any]]:
+        thought = {"type": "thinking", "thinking": profile.thought, "signature": SIGNATURE}
+        thoughts = [thought] if profile.thought else []
         if profile.tool_call:
-            content = [{"type": "tool_use", "id": "call_1", "name": TOOL["name"],
-                        "input": orjson.loads(TOOL["arguments"])}]  # fmt: skip
-            stop = "tool_use"
+            return [*thoughts, {"type": "tool_use", "id": "call_1", "name": TOOL["name"],
+                                "input": orjson.loads(TOOL["arguments"])}]  # fmt: skip
+        return [*thoughts, {"type": "text", "text": "".join(words(profile))}]
+
+    @classmethod
+    def stop(cls, profile: Profile) -> str:
+        if profile.refuses:
+            return "refusal"
+        return "tool_use" if profile.tool_call else "end_turn"
+
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
         return {
             "id": "msg_fake", "type": "message", "role": "assistant", "model": body.get("model", "fake"),
-            "content": content, "stop_reason": stop, "stop_sequence": None, "usage": cls.usage(profile),
+            "content": cls.blocks(profile), "stop_reason": cls.stop(profile), "stop_sequence": None,
+            "usage": cls.usage(profile),
         }  # fmt: skip
 
     @classmethod
@@ -154,26 +172,45 @@ class Anthropic:
         start = {**cls.answer(profile, body), "content": [], "stop_reason": None,
                  "usage": {**cls.usage(profile), "output_tokens": 1}}  # fmt: skip
         yield _sse({"type": "message_start", "message": start}, "message_start")
-        if profile.tool_call:
-            block = {"type": "tool_use", "id": "call_1", "name": TOOL["name"], "input": {}}
+        if profile.pings:
+            yield _sse({"type": "ping"}, "ping")
+        for index, block in enumerate(cls.blocks(profile)):
+            yield from cls._block(profile, index, block)
+        ending = {"stop_reason": cls.stop(profile), "stop_sequence": None}
+        usage = {"output_tokens": profile.tokens}
+        yield _sse({"type": "message_delta", "delta": ending, "usage": usage}, "message_delta")
+        yield _sse({"type": "message_stop"}, "message_stop")
+
+    @classmethod
+    def _block(cls, profile: Profile, index: int, block: dict[str, Any]) -> Iterator[bytes]:
+        if block["type"] == "thinking":
+            empty = {**block, "thinking": "", "signature": ""}
+            deltas = [{"type": "thinking_delta", "thinking": block["thinking"]},
+                      {"type": "signature_delta", "signature": block["signature"]}]  # fmt: skip
+        elif block["type"] == "tool_use":
+            empty = {**block, "input": {}}
             deltas = [{"type": "input_json_delta", "partial_json": TOOL["arguments"]}]
         else:
-            block = {"type": "text", "text": ""}
+            empty = {**block, "text": ""}
             deltas = [{"type": "text_delta", "text": word} for word in words(profile)]
-        yield _sse({"type": "content_block_start", "index": 0, "content_block": block},
+        yield _sse({"type": "content_block_start", "index": index, "content_block": empty},
                    "content_block_start")  # fmt: skip
         for delta in deltas:
-            yield _sse({"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta")
-        yield _sse({"type": "content_block_stop", "index": 0}, "content_block_stop")
-        stop = "tool_use" if profile.tool_call else "end_turn"
-        yield _sse({"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": None},
-                    "usage": {"output_tokens": profile.tokens}}, "message_delta")  # fmt: skip
-        yield _sse({"type": "message_stop"}, "message_stop")
+            yield _sse({"type": "content_block_delta", "index": index, "delta": delta}, "content_block_delta")
+        yield _sse({"type": "content_block_stop", "index": index}, "content_block_stop")
 
     @staticmethod
     def error(profile: Profile) -> dict[str, Any]:
         return {"type": "error", "error": {"type": profile.error_code or "api_error",
                                            "message": profile.error_message}}  # fmt: skip
+
+
+class CountTokens(Anthropic):
+    """How many tokens the prompt of a message has."""
+
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        return {"input_tokens": PROMPT_TOKENS}
 
 
 class Gemini:
@@ -309,6 +346,8 @@ def format_of(path: str) -> Format | None:
         return OpenAIText
     if path.endswith("/embeddings"):
         return Embeddings
+    if path.endswith("/messages/count_tokens"):
+        return CountTokens
     if path.endswith("/messages"):
         return Anthropic
     if path.endswith((":generateContent", ":streamGenerateContent")):

@@ -45,6 +45,14 @@ class Profile:
     untidy: str = ""
     stream_type: str = ""
     tool_call: bool = False
+    # What it thinks before it answers; Claude signs it.
+    thought: str = ""
+    # Tokens of the prompt that it writes to its cache, as Anthropic reports them.
+    cache_written: int = 0
+    # Ends with its format's word for a refusal.
+    refuses: bool = False
+    # Streams of Anthropic's: a ping behind the first event, as Anthropic sends it.
+    pings: bool = False
     # The keys that it takes, in whatever header; none: it asks for no key.
     keys: tuple[str, ...] = ()
     # What it answers to another key.

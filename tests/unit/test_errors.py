@@ -8,7 +8,14 @@ import grpc
 import orjson
 import pytest
 
-from deployments.ingress.status import grpc_code, openai_body, rest_body, retry_headers, rpc_status
+from deployments.ingress.status import (
+    anthropic_body,
+    grpc_code,
+    openai_body,
+    rest_body,
+    retry_headers,
+    rpc_status,
+)
 from voyager_llm import errors
 from voyager_llm.errors import RENDERINGS, VoyagerError, public, rendering
 
@@ -48,6 +55,27 @@ def test_every_error_has_three_equal_renderings(kind: type[VoyagerError]) -> Non
     told = {"attempts": "2", "attempt_1": "a: broke", "attempt_2": "b: hung"}
     assert kinds["ErrorInfo"]["metadata"] == told
     assert openai["attempts"] == ["a: broke", "b: hung"]
+
+
+# What Anthropic's API documents.
+ANTHROPICS = {
+    "invalid_request_error", "authentication_error", "permission_error", "not_found_error",
+    "request_too_large", "rate_limit_error", "api_error", "timeout_error", "overloaded_error",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_error_has_one_of_anthropics_types(kind: type[VoyagerError]) -> None:
+    error = kind("what went wrong", "the.field", 1.5)
+    error.causes = ("a: broke",)
+    told = orjson.loads(anthropic_body(error, "trace-1"))
+    assert (told["type"], told["request_id"]) == ("error", "trace-1")
+    inner = told["error"]
+    assert inner["type"] in ANTHROPICS
+    is_ours = inner["type"] in ("api_error", "timeout_error", "overloaded_error")
+    assert is_ours == (rendering(error).http >= 500)
+    assert (inner["message"], inner["param"]) == ("the.field: what went wrong", "the.field")
+    assert (inner["code"], inner["attempts"]) == (kind.code, ["a: broke"])
 
 
 @pytest.mark.parametrize("kind", ALL)

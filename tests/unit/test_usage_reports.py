@@ -19,6 +19,7 @@ from voyager_llm.domain.usage_reports import (
     OPENAI,
     RESPONSES,
     Reports,
+    as_anthropic,
     as_openai,
 )
 
@@ -341,3 +342,12 @@ def test_openai_reads_back_what_is_reported_to_clients(usage: Usage) -> None:
         return
     assert again is not None
     assert shown == {"usage": as_openai(again)}
+
+
+@given(st.builds(Usage, *[st.integers(0, 10_000)] * 6, requests=st.just(1)))
+def test_anthropic_reads_back_what_is_reported_to_its_clients(usage: Usage) -> None:
+    again = ANTHROPIC.usage({"usage": as_anthropic(usage)})
+    if usage.total_tokens:
+        assert again == usage
+    else:
+        assert again is None

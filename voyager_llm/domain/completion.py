@@ -7,7 +7,7 @@ the client's own protocol: they are sent that, byte for byte, and their answer g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -16,7 +16,7 @@ from typing import Any
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.usage import NOTHING_USED, Usage
-from voyager_llm.errors import VoyagerError
+from voyager_llm.errors import InvalidArgument, VoyagerError
 
 # Of an API: names in lower case, with their values.
 Headers = tuple[tuple[str, str], ...]
@@ -45,15 +45,21 @@ class Original:
     headers: Headers = ()
 
 
+def _no_obstacle() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
     """One logical request. ``destination`` is a model's or route's name; empty: any that fits the prompt.
 
-    ``body`` holds parameters of the operation alone (`parameters.py`)."""
+    ``body`` holds parameters of the operation alone (`parameters.py`). One in the place of another API's
+    words may be made when somebody first looks into it or asks for its obstacle, which then raises
+    `InvalidArgument` for what is no request."""
 
     operation: Operation
     destination: str
-    body: dict[str, Any]
+    body: Mapping[str, Any]
     # Names in ``body`` that no table knows: whoever answers must allow them.
     further: frozenset[str] = frozenset()
     prompt: PromptCall | None = None
@@ -62,6 +68,10 @@ class CompletionRequest:
     include_usage: bool = False
     # None where ``body`` says something else by now, as with a prompt filled in.
     original: Original | None = None
+    # Whether ``body`` was made of Anthropic's words, and holds what only some models know.
+    is_translated: bool = False
+    # Says what the client asks for and ``body`` cannot say; then only who speaks the client's API may answer.
+    obstacle: Callable[[], InvalidArgument | None] = _no_obstacle
 
 
 @dataclass(frozen=True, slots=True)

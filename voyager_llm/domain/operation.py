@@ -14,3 +14,5 @@ class Operation(StrEnum):
     # Chats in the words of another API; who does not speak it is asked for a `CHAT`.
     RESPONSES = "/responses"
     MESSAGES = "/messages"
+    # How many tokens the prompt of a `MESSAGES` has.
+    COUNT_TOKENS = "/messages/count_tokens"

@@ -116,6 +116,22 @@ _SAMPLING: dict[str, Parameter] = {
     "top_k": _own(_integer(-1, 10_000_000)),
 }
 
+# Of Anthropic's Messages, what the prompt is made of. What changes its price (`speed`, `inference_geo`) or
+# who pays for it is for a model's definition to allow.
+_OF_MESSAGES: dict[str, Parameter] = {
+    "cache_control": _OBJECT,
+    "compaction": _OBJECT,
+    "context_management": _OBJECT,
+    "mcp_servers": _OBJECTS,
+    "messages": _OBJECTS,
+    "output_config": _OBJECT,
+    "output_format": _OBJECT,
+    "system": _TEXT_OR_LIST,
+    "thinking": _OBJECT,
+    "tool_choice": _OBJECT,
+    "tools": _OBJECTS,
+}
+
 PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
     {
         Operation.CHAT: {
@@ -164,21 +180,19 @@ PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
             "input_type": _own(_TEXT),
         },
         Operation.MESSAGES: {
+            **_OF_MESSAGES,
+            "container": _CHOICE,
+            "diagnostics": _OBJECT,
             "max_tokens": _integer(0, _MAX_TOKENS),
-            "messages": _OBJECTS,
             "metadata": _OBJECT,
-            "output_config": _OBJECT,
             "service_tier": _TEXT,
             "stop_sequences": _TEXTS,
             "stream": _BOOLEAN,
-            "system": _TEXT_OR_LIST,
             "temperature": _number(0, 2),
-            "thinking": _OBJECT,
-            "tool_choice": _OBJECT,
-            "tools": _OBJECTS,
             "top_k": _integer(-1, 10_000_000),
             "top_p": _number(0, 1),
         },
+        Operation.COUNT_TOKENS: _OF_MESSAGES,
         Operation.RESPONSES: {
             "include": _TEXTS,
             "input": _TEXT_OR_LIST,
@@ -205,8 +219,8 @@ PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
     }
 )
 
-# What a request is made of: never a model's default.
-REQUESTED = frozenset({"messages", "prompt", "input", "stream", "stream_options"})
+# What a request is made of, or names of its client's own: never a model's default.
+REQUESTED = frozenset({"messages", "prompt", "input", "stream", "stream_options", "container", "mcp_servers"})
 
 
 def check(operation: Operation, given: Mapping[str, Any]) -> frozenset[str]:

@@ -176,7 +176,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
         ),
         "anthropic": Provider(
             Lane.ADAPTER, "https://api.anthropic.com/v1/messages", path="/v1/messages",
-            apis=(Operation.MESSAGES,),
+            apis=(Operation.MESSAGES, Operation.COUNT_TOKENS),
         ),
         # Those with a way of their own to say who calls, which only LiteLLM's whole client knows.
         "azure": _AZURE,

@@ -335,3 +335,30 @@ def as_openai(usage: Usage) -> dict[str, Any]:
             "audio_tokens": usage.audio_output_tokens,
         },
     }
+
+
+# What Anthropic calls the tiers that an answer may have been served in.
+_ANTHROPIC_TIERS = frozenset({"standard", "priority", "batch"})
+
+
+def as_anthropic(usage: Usage) -> dict[str, Any]:
+    """A usage as Anthropic's API reports one: ``input_tokens`` without those that a cache had to do with.
+    `ANTHROPIC` reads it back as far as that API has a word for it."""
+    cached, written = usage.cached_input_tokens, usage.cache_write_tokens
+    report: dict[str, Any] = {
+        "input_tokens": usage.input_tokens - cached - written,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": cached,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": written - usage.cache_write_1h_tokens,
+            _HOUR: usage.cache_write_1h_tokens,
+        },
+        "output_tokens": usage.output_tokens,
+    }
+    if usage.reasoning_tokens:
+        report["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    if usage.web_searches:
+        report["server_tool_use"] = {"web_search_requests": usage.web_searches, "web_fetch_requests": 0}
+    if usage.service_tier in _ANTHROPIC_TIERS:
+        report["service_tier"] = usage.service_tier
+    return report
