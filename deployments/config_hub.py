@@ -2,8 +2,9 @@
 
 It is no ingress deployment and its own configuration never changes, so nothing restarts when a definition
 does. In a cluster the controller publishes definitions to it as its `user_config`, which Serve delivers in
-place. It also hands out the models' rate limits, since it is the one place that all routers know. The data
-plane lives without it: routers keep their last snapshot, and only writes and new leases wait.
+place. It also hands out the models' rate limits and keeps responses of the Responses API, since it is the one
+place that all routers know. The data plane lives without it: routers keep their last snapshot, and writes,
+new leases and kept conversations wait.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from voyager_llm.domain.bulk import Applied, Item, Outcome
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.quota import Lease, ModelQuota
 from voyager_llm.domain.record import Record
+from voyager_llm.domain.stored_responses import Put, StoredResponse, StoredResponses
 from voyager_llm.errors import NotFound, Unavailable, VoyagerError
 from voyager_llm.report import Report
 from voyager_llm.settings import Settings, settings
@@ -64,6 +66,7 @@ class ConfigHub:
         self._packing = Packing()
         self._quotas: dict[str, ModelQuota] = {}
         self._routers: DeploymentHandle[Any] | None = None
+        self._responses = StoredResponses(settings().response_bounds(), time.monotonic)
 
     # The catalog's methods, each by its name. Here and below, an error comes back as a value.
 
@@ -187,6 +190,16 @@ class ConfigHub:
         for model in {name for granted in told for name in granted}:
             grants = [grant for granted in told for grant in granted.get(model, ())]
             self._quotas.setdefault(model, ModelQuota(0, 0)).recall(now, grants)
+
+    async def put_responses(self, puts: Sequence[Put]) -> Sequence[bool]:
+        """Keep responses of the Responses API; whether each is kept."""
+        return [self._responses.put(put) for put in puts]
+
+    async def get_response(self, owner: str, response_id: str) -> StoredResponse | None:
+        return self._responses.get(owner, response_id)
+
+    async def delete_response(self, owner: str, response_id: str) -> bool:
+        return self._responses.delete(owner, response_id)
 
     async def metrics(self) -> Sequence[tuple[str, bytes]] | VoyagerError:
         """Every router replica's metrics: (replica, text)."""

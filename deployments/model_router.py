@@ -55,7 +55,13 @@ class ModelRouter(GrpcMethods):
         self._hub = HubClient(hub)
         self._stages = Stages(caller, renderer, settings())
         ports = Ports(
-            self._stages.caller, self._stages.renderer, self._hub, self._hub, self._hub, RemoteScorer(scorer)
+            caller=self._stages.caller,
+            renderer=self._stages.renderer,
+            definitions=self._hub,
+            leases=self._hub,
+            source=self._hub,
+            scorer=RemoteScorer(scorer),
+            responses=self._hub,
         )
         self._replica = Replica(settings(), ports)
         self._replica.meter.registry.register(HopSeries(self._stages.peers))

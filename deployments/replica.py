@@ -13,9 +13,10 @@ from typing import Protocol
 from deployments.health.prober import Prober
 from deployments.health.status_board import StatusBoard
 from deployments.ingress.anthropic.api import AnthropicApi
-from deployments.ingress.http import HttpIngress
+from deployments.ingress.http import Codecs, HttpIngress
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OpenAIApi
+from deployments.ingress.openai.responses.api import ResponsesApi
 from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.rpc.service import handlers_of
 from deployments.request.accounts import Accounts, Observer
@@ -32,7 +33,7 @@ from deployments.secrets.places import secrets_of
 from voyager_llm.clock import Clock
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.health import HealthPolicy
-from voyager_llm.ports import Caller, Definitions, LeaseSource, Renderer, Scorer
+from voyager_llm.ports import Caller, Definitions, LeaseSource, Renderer, ResponseStore, Scorer
 from voyager_llm.report import ReplicaReport
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import Delta, SnapshotCell
@@ -54,6 +55,7 @@ class Ports:
     leases: LeaseSource
     source: Source
     scorer: Scorer
+    responses: ResponseStore
 
 
 class Replica:
@@ -89,9 +91,13 @@ class Replica:
         self.prober = Prober(self.snapshots, self.endpoints, ports.caller, settings.probe_interval_s, clock)
         self.statuses = StatusBoard(self.snapshots, self.endpoints, secrets)
         self.handlers = handlers_of(ports.definitions, self.pipeline, ports.scorer, self.statuses)
-        self.openai = OpenAIApi(self.pipeline, self.snapshots, limits, settings.keep_alive_s)
-        self.anthropic = AnthropicApi(self.pipeline, self.snapshots, limits, settings.keep_alive_s)
-        self.rest = Transcoder(self.handlers)
+        keep_alive_s = settings.keep_alive_s
+        self.codecs = Codecs(
+            openai=OpenAIApi(self.pipeline, self.snapshots, limits, keep_alive_s),
+            responses=ResponsesApi(self.pipeline, ports.responses, limits, keep_alive_s),
+            anthropic=AnthropicApi(self.pipeline, self.snapshots, limits, keep_alive_s),
+            rest=Transcoder(self.handlers),
+        )
         self.meter.ongoing.set_function(lambda: self.admission.ongoing)
 
     def ingress(
@@ -102,8 +108,7 @@ class Replica:
     ) -> HttpIngress:
         """The ASGI application; what concerns more than this replica is handed in."""
         return HttpIngress(
-            self.openai, self.anthropic, self.rest, self.authenticator, is_ready, metrics, reports,
-            self._settings,
+            self.codecs, self.authenticator, is_ready, metrics, reports, self._settings,
         )  # fmt: skip
 
     async def apply(self, delta: Delta) -> None:

@@ -193,10 +193,27 @@ def _anthropic(summary: str, description: str) -> Schema:
     return described
 
 
+def _of_response(operation: str) -> Schema:
+    return {
+        "operationId": operation,
+        "tags": ["openai"],
+        "parameters": [{"name": "response_id", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "responses": {"200": {"description": "OK"}},
+    }
+
+
 _FURTHER_PATHS: dict[str, Schema] = {
     "/v1/chat/completions": _openai("createChatCompletion"),
     "/v1/completions": _openai("createCompletion"),
     "/v1/embeddings": _openai("createEmbedding"),
+    "/v1/responses": _openai("createResponse"),
+    "/v1/responses/input_tokens": _openai("countInputTokens"),
+    "/v1/responses/{response_id}": {
+        "get": _of_response("getResponse"),
+        "delete": _of_response("deleteResponse"),
+    },
+    "/v1/responses/{response_id}/input_items": {"get": _of_response("listInputItems")},
+    "/v1/responses/{response_id}/cancel": {"post": _of_response("cancelResponse")},
     "/v1/messages": _anthropic(
         "createMessage", "model names a model, a route, or prompt:NAME[@VERSION] with variables."
     ),

@@ -6,6 +6,7 @@ The tree::
     ├── InvalidArgument            the request is wrong; `field` says where
     │   ├── TemplateInvalid        a prompt template does not parse or is not allowed
     │   ├── RenderFailed           variables do not fit, or rendering hit a limit
+    │   ├── PreviousResponseNotFound  the response to go on from is not kept
     │   ├── RequestTooLarge        body or text over the limit
     │   ├── RequestTimeout         the body did not come in time
     │   ├── ContextWindowExceeded  the prompt does not fit the model
@@ -103,6 +104,10 @@ class TemplateInvalid(InvalidArgument):
 
 class RenderFailed(InvalidArgument):
     code = "render_failed"
+
+
+class PreviousResponseNotFound(InvalidArgument):
+    code = "previous_response_not_found"
 
 
 class RequestTooLarge(InvalidArgument):
@@ -271,6 +276,7 @@ RENDERINGS: dict[str, Rendering] = {
     "invalid_argument": _BAD_REQUEST,
     "template_invalid": _BAD_REQUEST,
     "render_failed": _BAD_REQUEST,
+    "previous_response_not_found": _BAD_REQUEST,
     "request_too_large": Rendering(413, "INVALID_ARGUMENT", "invalid_request_error"),
     "request_timeout": Rendering(408, "DEADLINE_EXCEEDED", "invalid_request_error"),
     "context_length_exceeded": _BAD_REQUEST,

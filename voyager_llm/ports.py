@@ -17,6 +17,7 @@ from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
 from voyager_llm.domain.record import Record
+from voyager_llm.domain.stored_responses import Put, StoredResponse
 from voyager_llm.templating.render import Rendered
 
 
@@ -99,6 +100,22 @@ class Definitions(Protocol):
     async def page(self, kind: Kind, after: str, limit: int) -> Sequence[Record]: ...
 
     async def history(self, kind: Kind, name: str, before: int, limit: int) -> Sequence[Record]: ...
+
+
+class ResponseStore(Protocol):
+    """Keeps responses of the Responses API. Each is its owner's: to others it is not there.
+
+    Each method raises `Unavailable` while the store cannot be reached."""
+
+    async def put_responses(self, puts: Sequence[Put]) -> Sequence[bool]:
+        """Whether each was kept: not, where it is too large or goes on from one that is gone."""
+        ...
+
+    async def get_response(self, owner: str, response_id: str) -> StoredResponse | None: ...
+
+    async def delete_response(self, owner: str, response_id: str) -> bool:
+        """Whether it was there."""
+        ...
 
 
 class Scorer(Protocol):

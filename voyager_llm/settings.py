@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from voyager_llm.domain.model import SecretRef
+from voyager_llm.domain.stored_responses import Bounds
 
 _PREFIX = "VOYAGER_"
 _CONTROLLER_PREFIX = "VOYAGER_CONTROLLER_"
@@ -173,6 +174,15 @@ class Settings(BaseSettings):
     embedding_batch_wait_s: float = Field(
         0.0, ge=0, le=1, description="How long one text waits for others to be embedded with it; 0: never."
     )
+    response_lifetime_s: float = Field(
+        86_400.0, gt=0, le=31_536_000, description="How long responses are kept for the Responses API."
+    )
+    max_responses: int = Field(
+        100_000, ge=0, le=10_000_000, description="Kept at most; a principal may have a quarter of them."
+    )
+    max_responses_bytes: int = Field(
+        256 * 1024 * 1024, ge=0, le=_LARGEST_BYTES * 64, description="That they take in the config hub."
+    )
     drain_timeout_s: float = Field(
         30.0, ge=0, le=120, description="How long what runs may take to finish when the service is stopped."
     )
@@ -229,6 +239,16 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """SQLAlchemy URL of the store."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'voyager.db'}"
+
+    def response_bounds(self) -> Bounds:
+        """Of what is kept for the Responses API: a conversation comes back as part of a request, and is as
+        large as one at most."""
+        return Bounds(
+            entries=self.max_responses,
+            bytes=self.max_responses_bytes,
+            lifetime_s=self.response_lifetime_s,
+            largest=self.max_body_bytes,
+        )
 
 
 class ControllerSettings(BaseSettings):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from urllib.parse import parse_qsl
 
@@ -38,6 +39,7 @@ from deployments.ingress.docs import docs_page
 from deployments.ingress.failing import fail
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OpenAIApi
+from deployments.ingress.openai.responses.api import ResponsesApi
 from deployments.ingress.paths import Page, Place, allow, find
 from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.status import (
@@ -58,6 +60,16 @@ _REST = "/api/"
 _CLOSE: tuple[Header, ...] = ((b"connection", b"close"),)
 
 
+@dataclass(frozen=True, slots=True)
+class Codecs:
+    """What answers in the words of each API."""
+
+    openai: OpenAIApi
+    responses: ResponsesApi
+    anthropic: AnthropicApi
+    rest: Transcoder
+
+
 class HttpIngress:
     """Routes a request to its codec, and renders errors in the shape of that codec's API.
 
@@ -65,18 +77,14 @@ class HttpIngress:
 
     def __init__(
         self,
-        openai: OpenAIApi,
-        anthropic: AnthropicApi,
-        rest: Transcoder,
+        codecs: Codecs,
         authenticator: Authenticator,
         is_ready: Callable[[], bool],
         metrics: Callable[[bool], Awaitable[bytes]],
         reports: Callable[[], Awaitable[bytes]],
         settings: Settings,
     ) -> None:
-        self._openai = openai
-        self._anthropic = anthropic
-        self._rest = rest
+        self._codecs = codecs
         self._authenticator = authenticator
         self._is_ready = is_ready
         self._metrics = metrics
@@ -164,12 +172,14 @@ class HttpIngress:
         if place is None:
             if not request.path.startswith(_REST):
                 raise _nowhere(request.path)
-            await self._rest.serve(request, ctx, send)
+            await self._codecs.rest.serve(request, ctx, send)
         elif isinstance(place.content, Operation):
             if place.content in ANTHROPICS:
-                await self._anthropic.serve(request, place.content, ctx, send)
+                await self._codecs.anthropic.serve(request, place.content, ctx, send)
+            elif place.content is Operation.RESPONSES:
+                await self._codecs.responses.serve(request, place.name, ctx, send)
             else:
-                await self._openai.complete(request, place.content, place.name, ctx, send)
+                await self._codecs.openai.complete(request, place.content, place.name, ctx, send)
         else:
             body, kind = await self._page(place.content, place.name, request)
             await respond(send, 200, body, trace_headers(ctx.trace.id), kind)
@@ -179,13 +189,13 @@ class HttpIngress:
         is_anthropics = bool(request.header(_ANTHROPICS_OWN.encode()))
         match page:
             case Page.MODELS if is_anthropics:
-                return self._anthropic.list_models(request.query), JSON
+                return self._codecs.anthropic.list_models(request.query), JSON
             case Page.MODEL if is_anthropics:
-                return self._anthropic.get_model(name), JSON
+                return self._codecs.anthropic.get_model(name), JSON
             case Page.MODELS:
-                return self._openai.list_models(), JSON
+                return self._codecs.openai.list_models(), JSON
             case Page.MODEL:
-                return self._openai.get_model(name), JSON
+                return self._codecs.openai.get_model(name), JSON
             case Page.METRICS:
                 return await self._metrics(_of_every_replica(request.query)), _TEXT
             case Page.STATUS:
@@ -205,7 +215,7 @@ class HttpIngress:
 
     def _options(self, path: str, place: Place | None, said: Headers) -> list[Header]:
         """What may be done at a path; needs no key, since browsers ask before they present one."""
-        methods = self._rest.methods(path) if place is None else place.methods
+        methods = self._codecs.rest.methods(path) if place is None else place.methods
         if not methods:
             raise _nowhere(path)
         allowed = allow(methods)

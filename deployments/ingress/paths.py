@@ -35,8 +35,8 @@ class Page(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What answers at a path, and to which methods. ``name``: what the path itself names, a destination or a
-    model; empty: nothing. ``is_open``: it asks for no key."""
+    """What answers at a path, and to which methods. ``name``: what the path itself names, a destination, a
+    model, or what stands below a response; empty: nothing. ``is_open``: it asks for no key."""
 
     content: Operation | Page
     methods: frozenset[str] = READ
@@ -83,7 +83,9 @@ _PLACES = {
 }
 # Azure names a deployment in the path, OpenAI's first API an engine; a name may hold slashes.
 _BASE = "(?:" + "|".join(_BASES) + ")"
-_NAMED = re.compile(rf"{_BASE}/(?:deployments|engines)/(.+?)({'|'.join(Operation)})")
+_OF_DEPLOYMENTS = (Operation.CHAT, Operation.TEXT, Operation.EMBEDDINGS)
+_NAMED = re.compile(rf"{_BASE}/(?:deployments|engines)/(.+?)({'|'.join(_OF_DEPLOYMENTS)})")
+_RESPONSE = re.compile(rf"{_BASE}{Operation.RESPONSES}/(.+)")
 _MODEL = re.compile(rf"{_BASE}/models/(.+)")
 
 
@@ -93,6 +95,8 @@ def _otherwise(raw_path: bytes) -> Place | None:
         return place
     if (named := _NAMED.fullmatch(path)) is not None:
         return replace(_API[named[2]], name=segment(named[1]))
+    if (response := _RESPONSE.fullmatch(path)) is not None:
+        return Place(Operation.RESPONSES, READ | WRITE | {"DELETE"}, name=segment(response[1]))
     if (model := _MODEL.fullmatch(path)) is not None:
         return Place(Page.MODEL, name=segment(model[1]))
     return None

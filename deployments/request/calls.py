@@ -65,7 +65,11 @@ def _body(request: CompletionRequest, original: Original | None, option: Option)
 
 
 def _own(request: CompletionRequest, option: Option) -> Mapping[str, Any]:
-    return fitted(request.body, option) if request.is_translated else request.body
+    if not request.is_translated:
+        return request.body
+    original = request.original
+    says_effort = original is not None and original.operation is Operation.RESPONSES
+    return fitted(request.body, option, says_effort=says_effort)
 
 
 def _defaults(own: Mapping[str, Any], option: Option) -> dict[str, Any]:

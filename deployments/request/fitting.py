@@ -1,4 +1,4 @@
-"""A chat that was made of Anthropic's words, as the model at hand takes it. Used by `calls.py`.
+"""A chat that was made of another API's words, as the model at hand takes it. Used by `calls.py`.
 
 The body holds what Claude knows wherever it runs: marks of a cache, its own signed thoughts. No other model
 has a use for them, and many providers refuse what they do not know. None of it changes what is asked.
@@ -20,15 +20,16 @@ _OF_CLAUDE = frozenset({"thinking_blocks", "cache_control"})
 _BETWEEN = {"assistant": ""}
 
 
-def fitted(body: Mapping[str, Any], option: Option) -> dict[str, Any]:
-    """The body for an option's endpoint."""
+def fitted(body: Mapping[str, Any], option: Option, *, says_effort: bool) -> dict[str, Any]:
+    """The body for an option's endpoint. ``says_effort``: the client itself asks for an effort; Anthropic's
+    clients speak of thinking to every model."""
     made = dict(body)
     if "claude" in option.endpoint.model_name:
         if "thinking" in made:
             made.pop(EFFORT, None)
         return made
     made.pop("thinking", None)
-    if EFFORT not in option.model.capabilities:
+    if not says_effort and EFFORT not in option.model.capabilities:
         made.pop(EFFORT, None)
     made["messages"] = [_plain(message) for message in made.get("messages") or ()]
     if "tools" in made:

@@ -27,6 +27,7 @@ from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.prompt import PromptDefinition
 from voyager_llm.domain.quota import Lease
 from voyager_llm.domain.record import Record
+from voyager_llm.domain.stored_responses import Put, StoredResponse
 from voyager_llm.errors import Unavailable, VoyagerError
 from voyager_llm.kept import Kept
 from voyager_llm.report import Report
@@ -57,8 +58,8 @@ def _by_value(handle: DeploymentHandle[Any], *, stream: bool = False) -> Any:
 
 
 class HubClient:
-    """`Definitions` and `LeaseSource` of the config hub. Each call raises `Unavailable` while the hub is
-    away, or where it does not answer within ``timeout_s``."""
+    """`Definitions`, `LeaseSource` and `ResponseStore` of the config hub. Each call raises `Unavailable`
+    while the hub is away, or where it does not answer within ``timeout_s``."""
 
     def __init__(self, hub: DeploymentHandle[Any], timeout_s: float = _HUB_SECONDS) -> None:
         self._hub = _by_value(hub)
@@ -105,6 +106,15 @@ class HubClient:
 
     async def since(self, version: int) -> list[Delta]:
         return [await unpacked(parcel) for parcel in await self._read(self._hub.since.remote(version))]
+
+    async def put_responses(self, puts: Sequence[Put]) -> Sequence[bool]:
+        return await self._read(self._hub.put_responses.remote(puts))
+
+    async def get_response(self, owner: str, response_id: str) -> StoredResponse | None:
+        return await self._read(self._hub.get_response.remote(owner, response_id))
+
+    async def delete_response(self, owner: str, response_id: str) -> bool:
+        return await self._read(self._hub.delete_response.remote(owner, response_id))
 
     async def metrics(self) -> Sequence[tuple[str, bytes]]:
         return await self._read(self._hub.metrics.remote(), _GATHER_SECONDS)

@@ -1,4 +1,5 @@
-"""Answers of the fake provider in the wire formats of OpenAI, Anthropic, Gemini, Ollama and Cohere.
+"""Answers of the fake provider in the wire formats of OpenAI, Anthropic, Gemini, Ollama and Cohere; OpenAI's
+Responses are in `responses.py`.
 
 Shapes follow the providers' public API references.
 """
@@ -10,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from scripts.fake_provider import responses
 from scripts.fake_provider.profiles import Profile
 
 PROMPT_TOKENS = 12
@@ -114,6 +116,16 @@ class OpenAIText(OpenAI):
             yield _sse({**base, "choices": [{"index": 0, "text": word, "finish_reason": None}]})
         yield _sse({**base, "choices": [{"index": 0, "text": "", "finish_reason": "stop"}]})
         yield b"data: [DONE]\n\n"
+
+
+class Responses(OpenAI):
+    @classmethod
+    def answer(cls, profile: Profile, body: Any) -> dict[str, Any]:
+        return responses.response(profile, body, words(profile), TOOL)
+
+    @classmethod
+    def events(cls, profile: Profile, body: Any) -> Iterator[bytes]:
+        return responses.events(profile, body, words(profile), TOOL)
 
 
 class Embeddings(OpenAI):
@@ -348,6 +360,8 @@ def format_of(path: str) -> Format | None:
         return Embeddings
     if path.endswith("/messages/count_tokens"):
         return CountTokens
+    if path.endswith("/responses"):
+        return Responses
     if path.endswith("/messages"):
         return Anthropic
     if path.endswith((":generateContent", ":streamGenerateContent")):

@@ -45,7 +45,7 @@ class Profile:
     untidy: str = ""
     stream_type: str = ""
     tool_call: bool = False
-    # What it thinks before it answers; Claude signs it.
+    # What it thinks before it answers, in OpenAI's and Anthropic's formats; Claude signs it.
     thought: str = ""
     # Tokens of the prompt that it writes to its cache, as Anthropic reports them.
     cache_written: int = 0
@@ -53,6 +53,9 @@ class Profile:
     refuses: bool = False
     # Streams of Anthropic's: a ping behind the first event, as Anthropic sends it.
     pings: bool = False
+    # Of responses: why they break off; that they fail once they have begun.
+    incomplete: str = ""
+    fails_created: bool = False
     # The keys that it takes, in whatever header; none: it asks for no key.
     keys: tuple[str, ...] = ()
     # What it answers to another key.

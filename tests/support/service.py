@@ -19,6 +19,7 @@ from voyager_llm.clock import Clock
 from voyager_llm.definitions.catalog import Catalog
 from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.quota import Lease, ModelQuota
+from voyager_llm.domain.stored_responses import Put, StoredResponse, StoredResponses
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import Delta, RuntimeConfig
 
@@ -42,6 +43,22 @@ class LocalScorer:
 
     async def score(self, pairs: Sequence[tuple[str, str]], measurements: Sequence[str]) -> list[list[float]]:
         return score(pairs, measurements)
+
+
+class LocalResponses:
+    """`ResponseStore` in this process."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.kept = StoredResponses(settings.response_bounds(), clock)
+
+    async def put_responses(self, puts: Sequence[Put]) -> Sequence[bool]:
+        return [self.kept.put(put) for put in puts]
+
+    async def get_response(self, owner: str, response_id: str) -> StoredResponse | None:
+        return self.kept.get(owner, response_id)
+
+    async def delete_response(self, owner: str, response_id: str) -> bool:
+        return self.kept.delete(owner, response_id)
 
 
 @dataclass
@@ -99,7 +116,8 @@ async def start(folder: Path, clock: Clock = time.monotonic, **overrides: Any) -
     catalog = Catalog(SqlStore(settings.store_url()), publish)
     caller = ProviderCaller(settings)
     leases = LocalLeases(lambda: replica.snapshots.current, clock)
-    ports = Ports(caller, LocalRenderer(), catalog, leases, LocalSource(catalog), LocalScorer())
+    responses = LocalResponses(settings, clock)
+    ports = Ports(caller, LocalRenderer(), catalog, leases, LocalSource(catalog), LocalScorer(), responses)
     replica = Replica(settings, ports, clock)
     await catalog.open()
     await replica.catch_up()

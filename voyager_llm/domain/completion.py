@@ -68,7 +68,7 @@ class CompletionRequest:
     include_usage: bool = False
     # None where ``body`` says something else by now, as with a prompt filled in.
     original: Original | None = None
-    # Whether ``body`` was made of Anthropic's words, and holds what only some models know.
+    # Whether ``body`` was made of another API's words, and holds what only some models know.
     is_translated: bool = False
     # Says what the client asks for and ``body`` cannot say; then only who speaks the client's API may answer.
     obstacle: Callable[[], InvalidArgument | None] = _no_obstacle

@@ -194,13 +194,22 @@ PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
         },
         Operation.COUNT_TOKENS: _OF_MESSAGES,
         Operation.RESPONSES: {
+            "background": _BOOLEAN,
+            "context_management": _OBJECTS,
+            "conversation": _CHOICE,
             "include": _TEXTS,
             "input": _TEXT_OR_LIST,
             "instructions": Parameter(lambda value: isinstance(value, str), "a string", is_text=True),
             "max_output_tokens": _integer(1, _MAX_TOKENS),
+            "max_tool_calls": _integer(1, _MAX_TOKENS),
             "metadata": _OBJECT,
+            "moderation": _OBJECT,
             "parallel_tool_calls": _BOOLEAN,
+            "previous_response_id": _TEXT,
+            "prompt": _OBJECT,
             "prompt_cache_key": _TEXT,
+            "prompt_cache_options": _OBJECT,
+            "prompt_cache_retention": _TEXT,
             "reasoning": _OBJECT,
             "safety_identifier": _TEXT,
             "service_tier": _TEXT,
@@ -220,7 +229,10 @@ PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
 )
 
 # What a request is made of, or names of its client's own: never a model's default.
-REQUESTED = frozenset({"messages", "prompt", "input", "stream", "stream_options", "container", "mcp_servers"})
+REQUESTED = frozenset(
+    {"messages", "prompt", "input", "stream", "stream_options", "container", "mcp_servers",
+     "background", "conversation", "previous_response_id"}
+)  # fmt: skip
 
 
 def check(operation: Operation, given: Mapping[str, Any]) -> frozenset[str]:

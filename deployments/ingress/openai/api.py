@@ -54,7 +54,7 @@ class OpenAIApi:
     async def _whole(self, request: CompletionRequest, ctx: RequestContext, send: Send) -> None:
         completion = await self._pipeline.complete(ctx, request)
         limits = limit_headers(self._limits.of(completion.account.model))
-        await respond(send, 200, completion.body, _headers(ctx, completion.account) + limits)
+        await respond(send, 200, completion.body, headers_of(ctx, completion.account) + limits)
 
     async def _stream(self, request: CompletionRequest, ctx: RequestContext, send: Send) -> None:
         """Until the first block another endpoint may be tried, also where the client has heard from us by
@@ -109,7 +109,8 @@ def _entry(name: str, found: CompiledModel | RouteDefinition | None) -> dict[str
     return {"id": name, "object": "model", "created": 0, "owned_by": owner}
 
 
-def _headers(ctx: RequestContext, account: Account) -> list[Header]:
+def headers_of(ctx: RequestContext, account: Account) -> list[Header]:
+    """What a whole answer says of itself."""
     return [
         (b"x-voyager-model", account.model.encode()),
         (b"x-voyager-attempts", str(len(account.attempts)).encode()),
