@@ -29,6 +29,7 @@ from voyager_llm.definitions.kube.client import connect
 from voyager_llm.definitions.kube.published import PublishedReader
 from voyager_llm.definitions.shards import INDEX
 from voyager_llm.definitions.store.kubernetes import KubernetesStore
+from voyager_llm.definitions.store.settled import SettledNames
 from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.bulk import Applied, Item, Outcome
 from voyager_llm.domain.definition import Kind
@@ -62,6 +63,8 @@ class ConfigHub:
         self._adopting: asyncio.Task[None] | None = None
         self._opened = Once(self._catalog.open)
         self._recalled = Once(self._recall)
+        self._settled = SettledNames(settings().store_url())
+        self._settlements_opened = Once(self._settled.open)
         self._reader: PublishedReader | None = None
         self._packing = Packing()
         self._quotas: dict[str, ModelQuota] = {}
@@ -177,6 +180,15 @@ class ConfigHub:
         quota.requests.limit = compiled.requests_per_minute
         quota.tokens.limit = compiled.tokens_per_minute
         return quota.lease(time.monotonic(), requests, tokens)
+
+    async def settle(self, name: str) -> bool | VoyagerError:
+        """Whether nobody has settled this before."""
+        return await as_value(self._settle(name))
+
+    async def _settle(self, name: str) -> bool:
+        await self._opened()
+        await self._settlements_opened()
+        return await self._settled.settle(name)
 
     async def _recall(self) -> None:
         """Learn from the routers what the hub before this one granted, so that no limit starts afresh. One

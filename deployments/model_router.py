@@ -62,6 +62,7 @@ class ModelRouter(GrpcMethods):
             source=self._hub,
             scorer=RemoteScorer(scorer),
             responses=self._hub,
+            settlements=self._hub,
         )
         self._replica = Replica(settings(), ports)
         self._replica.meter.registry.register(HopSeries(self._stages.peers))

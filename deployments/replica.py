@@ -16,6 +16,7 @@ from deployments.ingress.anthropic.api import AnthropicApi
 from deployments.ingress.http import Codecs, HttpIngress
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OpenAIApi
+from deployments.ingress.openai.further import FurtherApi
 from deployments.ingress.openai.responses.api import ResponsesApi
 from deployments.ingress.rest.transcoder import Transcoder
 from deployments.ingress.rpc.service import handlers_of
@@ -33,7 +34,15 @@ from deployments.secrets.places import secrets_of
 from voyager_llm.clock import Clock
 from voyager_llm.domain.definition import Kind
 from voyager_llm.domain.health import HealthPolicy
-from voyager_llm.ports import Caller, Definitions, LeaseSource, Renderer, ResponseStore, Scorer
+from voyager_llm.ports import (
+    Caller,
+    Definitions,
+    LeaseSource,
+    Renderer,
+    ResponseStore,
+    Scorer,
+    Settlements,
+)
 from voyager_llm.report import ReplicaReport
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import Delta, SnapshotCell
@@ -56,6 +65,7 @@ class Ports:
     source: Source
     scorer: Scorer
     responses: ResponseStore
+    settlements: Settlements
 
 
 class Replica:
@@ -94,6 +104,7 @@ class Replica:
         keep_alive_s = settings.keep_alive_s
         self.codecs = Codecs(
             openai=OpenAIApi(self.pipeline, self.snapshots, limits, keep_alive_s),
+            further=FurtherApi(self.pipeline, ports.settlements),
             responses=ResponsesApi(self.pipeline, ports.responses, limits, keep_alive_s),
             anthropic=AnthropicApi(self.pipeline, self.snapshots, limits, keep_alive_s),
             rest=Transcoder(self.handlers),

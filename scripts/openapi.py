@@ -173,16 +173,33 @@ _STATUS: Schema = {
 }
 
 
-def _openai(summary: str) -> Schema:
-    free = {"type": "object", "additionalProperties": True}
+_FREE: Schema = {"type": "object", "additionalProperties": True}
+_JSON, _FORM, _BYTES = "application/json", "multipart/form-data", "application/octet-stream"
+
+
+def _openai(
+    summary: str,
+    described: str = "As OpenAI's API. model names a model, a route, or prompt:NAME[@VERSION] "
+    "with variables, each by its name or an alias.",
+    *,
+    of_one: bool = False,
+    verb: str = "post",
+    takes: str = _JSON,
+    gives: str = _JSON,
+) -> Schema:
+    body: Schema = {}
+    if takes:
+        body["requestBody"] = {"required": True, "content": {takes: {"schema": _FREE}}}
+    if of_one:
+        body["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    content = _FREE if gives == _JSON else {"type": "string", "format": "binary"}
     return {
-        "post": {
+        verb: {
             "operationId": summary,
             "tags": ["openai"],
-            "description": "As OpenAI's API. model names a model, a route, or prompt:NAME[@VERSION] "
-            "with variables, each by its name or an alias.",
-            "requestBody": {"required": True, "content": {"application/json": {"schema": free}}},
-            "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": free}}}},
+            "description": described,
+            **body,
+            "responses": {"200": {"description": "OK", "content": {gives: {"schema": content}}}},
         }
     }
 
@@ -202,6 +219,11 @@ def _of_response(operation: str) -> Schema:
     }
 
 
+_NAMED = "As OpenAI's API (docs/operations.md). model names a model or a route."
+_OWNED = "As OpenAI's API (docs/operations.md): of the account at a model's provider."
+_LISTED = "As OpenAI's API (docs/operations.md). The query says which model's account: model."
+
+
 _FURTHER_PATHS: dict[str, Schema] = {
     "/v1/chat/completions": _openai("createChatCompletion"),
     "/v1/completions": _openai("createCompletion"),
@@ -214,6 +236,31 @@ _FURTHER_PATHS: dict[str, Schema] = {
     },
     "/v1/responses/{response_id}/input_items": {"get": _of_response("listInputItems")},
     "/v1/responses/{response_id}/cancel": {"post": _of_response("cancelResponse")},
+    "/v1/moderations": _openai("createModeration", _NAMED),
+    "/v1/rerank": _openai("rerank", "As Cohere's API (docs/operations.md). model names a model or a route."),
+    "/v1/images/generations": _openai("createImage", _NAMED),
+    "/v1/images/edits": _openai("createImageEdit", _NAMED, takes=_FORM),
+    "/v1/images/variations": _openai("createImageVariation", _NAMED, takes=_FORM),
+    "/v1/audio/speech": _openai("createSpeech", _NAMED, gives=_BYTES),
+    "/v1/audio/transcriptions": _openai("createTranscription", _NAMED, takes=_FORM),
+    "/v1/audio/translations": _openai("createTranslation", _NAMED, takes=_FORM),
+    "/v1/files": {
+        **_openai("createFile", _OWNED, takes=_FORM),
+        **_openai("listFiles", _LISTED, verb="get", takes=""),
+    },
+    "/v1/files/{id}": {
+        **_openai("retrieveFile", _OWNED, of_one=True, verb="get", takes=""),
+        **_openai("deleteFile", _OWNED, of_one=True, verb="delete", takes=""),
+    },
+    "/v1/files/{id}/content": _openai(
+        "downloadFile", _OWNED, of_one=True, verb="get", takes="", gives=_BYTES
+    ),
+    "/v1/batches": {
+        **_openai("createBatch", _OWNED),
+        **_openai("listBatches", _LISTED, verb="get", takes=""),
+    },
+    "/v1/batches/{id}": _openai("retrieveBatch", _OWNED, of_one=True, verb="get", takes=""),
+    "/v1/batches/{id}/cancel": _openai("cancelBatch", _OWNED, of_one=True, takes=""),
     "/v1/messages": _anthropic(
         "createMessage", "model names a model, a route, or prompt:NAME[@VERSION] with variables."
     ),

@@ -40,7 +40,8 @@ class Caller(Protocol):
 
     def stream(self, call: Call) -> AsyncGenerator[bytes | StreamEnd]:
         """Blocks of whole server-sent events (``data: …``, without the closing ``[DONE]``), then one
-        `StreamEnd`. Raises only before the first block; later faults stand in the `StreamEnd`. To
+        `StreamEnd`. Of a further operation (`FURTHER`) the first line is the content type, and what
+        follows is of that. Raises only before the first block; later faults stand in the `StreamEnd`. To
         close the generator cancels the call."""
         ...
 
@@ -53,6 +54,14 @@ class LeaseSource(Protocol):
     """Hands out slices of a model's rate limits."""
 
     async def lease(self, model: str, requests: int, tokens: int) -> Lease: ...
+
+
+class Settlements(Protocol):
+    """What is accounted for once, whichever router sees it first."""
+
+    async def settle(self, name: str) -> bool:
+        """Whether nobody has settled it before. Raises `Unavailable` where that cannot be known now."""
+        ...
 
 
 class SecretSource(Protocol):

@@ -15,7 +15,7 @@ import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from deployments.hop.frames import ProtocolError, pack_number, read_number
-from voyager_llm.domain.completion import Answer, Call, StreamEnd
+from voyager_llm.domain.completion import Answer, Call, Resource, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.operation import Operation
@@ -28,7 +28,7 @@ from voyager_llm.templating.render import Message, Rendered
 _FRAMES = 1
 
 # What travels; two releases in which these differ speak over Serve's handle.
-_SHAPES: tuple[Any, ...] = (Call, Answer, Usage, StreamEnd, Endpoint, Rendered, Message)
+_SHAPES: tuple[Any, ...] = (Call, Resource, Answer, Usage, StreamEnd, Endpoint, Rendered, Message)
 _MODELS: tuple[type[BaseModel], ...] = (SecretRef, PromptDefinition)
 
 
@@ -80,23 +80,25 @@ def pack_call(call: Call) -> tuple[bytes, bytes]:
     head = (
         call.operation, call.stream, call.include_usage,
         call.timeout_s, call.idle_timeout_s, call.total_timeout_s, call.headers,
+        call.resource.method, call.resource.path,
     )  # fmt: skip
     return _headed(head), call.body
 
 
 def read_call(endpoint: Endpoint, payload: bytes) -> Call:
-    (operation, *rest, headers), body = _cut(payload)
+    (operation, *rest, headers, method, path), body = _cut(payload)
     named = tuple((name, value) for name, value in headers)
-    return Call(Operation(operation), endpoint, body, *rest, headers=named)
+    resource = Resource(method, path)
+    return Call(Operation(operation), endpoint, body, *rest, headers=named, resource=resource)
 
 
 def pack_answer(answer: Answer) -> tuple[bytes, bytes]:
-    return _headed(_usage(answer.usage)), answer.body
+    return _headed((answer.content_type, _usage(answer.usage))), answer.body
 
 
 def read_answer(payload: bytes) -> Answer:
-    usage, body = _cut(payload)
-    return Answer(body, Usage(*usage) if usage else None)
+    (content_type, usage), body = _cut(payload)
+    return Answer(body, Usage(*usage) if usage else None, content_type)
 
 
 def pack_end(end: StreamEnd) -> bytes:

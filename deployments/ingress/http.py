@@ -39,6 +39,7 @@ from deployments.ingress.docs import docs_page
 from deployments.ingress.failing import fail
 from deployments.ingress.identity import Authenticator
 from deployments.ingress.openai.api import OpenAIApi
+from deployments.ingress.openai.further import FurtherApi
 from deployments.ingress.openai.responses.api import ResponsesApi
 from deployments.ingress.paths import Page, Place, allow, find
 from deployments.ingress.rest.transcoder import Transcoder
@@ -49,7 +50,7 @@ from deployments.ingress.status import (
     rest_body,
     trace_headers,
 )
-from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.operation import FURTHER, Operation
 from voyager_llm.domain.request import RequestContext, Trace
 from voyager_llm.errors import InvalidArgument, NotFound, Overloaded, RequestTooLarge, VoyagerError
 from voyager_llm.settings import Settings
@@ -65,6 +66,7 @@ class Codecs:
     """What answers in the words of each API."""
 
     openai: OpenAIApi
+    further: FurtherApi
     responses: ResponsesApi
     anthropic: AnthropicApi
     rest: Transcoder
@@ -176,6 +178,8 @@ class HttpIngress:
         elif isinstance(place.content, Operation):
             if place.content in ANTHROPICS:
                 await self._codecs.anthropic.serve(request, place.content, ctx, send)
+            elif place.content in FURTHER:
+                await self._codecs.further.serve(request, place.content, place.name, ctx, send)
             elif place.content is Operation.RESPONSES:
                 await self._codecs.responses.serve(request, place.name, ctx, send)
             else:

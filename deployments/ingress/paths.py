@@ -36,7 +36,7 @@ class Page(Enum):
 @dataclass(frozen=True, slots=True)
 class Place:
     """What answers at a path, and to which methods. ``name``: what the path itself names, a destination, a
-    model, or what stands below a response; empty: nothing. ``is_open``: it asks for no key."""
+    model, or what stands below responses, files or batches. ``is_open``: it asks for no key."""
 
     content: Operation | Page
     methods: frozenset[str] = READ
@@ -67,12 +67,16 @@ def find(path: str, raw_path: bytes) -> Place | None:
 
 # The base addresses of OpenAI's clients; of other gateways' clients; of Azure's, new and old.
 _BASES = ("/v1", "", "/openai/v1", "/openai")
+_OF_ACCOUNTS = (Operation.FILES, Operation.BATCHES)
 _API = {
     **{str(operation): Place(operation, WRITE) for operation in Operation},
+    **{str(operation): Place(operation, READ | WRITE) for operation in _OF_ACCOUNTS},
     "/models": Place(Page.MODELS),
 }
 _PLACES = {
     **{base + path: place for base in _BASES for path, place in _API.items()},
+    # Cohere's own.
+    "/v2/rerank": Place(Operation.RERANK, WRITE),
     "/healthz": Place(Page.HEALTH, is_open=True),
     "/readyz": Place(Page.READINESS, is_open=True),
     "/metrics": Place(Page.METRICS),
@@ -83,9 +87,13 @@ _PLACES = {
 }
 # Azure names a deployment in the path, OpenAI's first API an engine; a name may hold slashes.
 _BASE = "(?:" + "|".join(_BASES) + ")"
-_OF_DEPLOYMENTS = (Operation.CHAT, Operation.TEXT, Operation.EMBEDDINGS)
+_OF_DEPLOYMENTS = tuple(
+    operation for operation in Operation
+    if operation not in {*_OF_ACCOUNTS, Operation.RESPONSES, Operation.MESSAGES, Operation.COUNT_TOKENS}
+)  # fmt: skip
 _NAMED = re.compile(rf"{_BASE}/(?:deployments|engines)/(.+?)({'|'.join(_OF_DEPLOYMENTS)})")
 _RESPONSE = re.compile(rf"{_BASE}{Operation.RESPONSES}/(.+)")
+_OWNED = re.compile(rf"{_BASE}(/files|/batches)/(.+)")
 _MODEL = re.compile(rf"{_BASE}/models/(.+)")
 
 
@@ -97,6 +105,8 @@ def _otherwise(raw_path: bytes) -> Place | None:
         return replace(_API[named[2]], name=segment(named[1]))
     if (response := _RESPONSE.fullmatch(path)) is not None:
         return Place(Operation.RESPONSES, READ | WRITE | {"DELETE"}, name=segment(response[1]))
+    if (owned := _OWNED.fullmatch(path)) is not None:
+        return Place(Operation(owned[1]), READ | WRITE | {"DELETE"}, name=owned[2])
     if (model := _MODEL.fullmatch(path)) is not None:
         return Place(Page.MODEL, name=segment(model[1]))
     return None

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from deployments.lanes.adapter import AdapterLane
 from deployments.lanes.batching import EmbeddingBatcher
+from deployments.lanes.forward import ForwardLane
 from deployments.lanes.full import FullLane
 from deployments.lanes.native import APIS, NativeLane
 from deployments.lanes.redaction import concealed
@@ -21,7 +22,7 @@ from deployments.secrets.places import secrets_of
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.judgement import judge
-from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.operation import FURTHER, Operation
 from voyager_llm.domain.providers import Lane
 from voyager_llm.errors import VoyagerError
 from voyager_llm.settings import Settings
@@ -31,7 +32,7 @@ T = TypeVar("T")
 _PROBE_SECONDS = 5.0
 
 
-LaneOf = WireLane | AdapterLane | NativeLane | FullLane
+LaneOf = WireLane | AdapterLane | NativeLane | ForwardLane | FullLane
 
 
 async def _concealing(attempt: Callable[[str], Awaitable[T]], key: str) -> T:
@@ -51,6 +52,7 @@ class ProviderCaller:
         self._wire = WireLane(self._upstream)
         self._adapter = AdapterLane(self._upstream)
         self._native = NativeLane(self._upstream)
+        self._forward = ForwardLane(self._upstream)
         self._full = FullLane(self._upstream)
         wait_s = settings.embedding_batch_wait_s
         self._batcher = EmbeddingBatcher(self._alone, wait_s) if wait_s else None
@@ -108,6 +110,8 @@ class ProviderCaller:
     def _lane(self, call: Call) -> LaneOf:
         if call.operation in APIS:
             return self._native
+        if call.operation in FURTHER:
+            return self._forward if call.endpoint.speaks(call.operation) else self._full
         lane = call.endpoint.lane
         if lane is Lane.WIRE:
             return self._wire

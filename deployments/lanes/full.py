@@ -8,18 +8,19 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextvars import copy_context
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import litellm
 import orjson
 from litellm import exceptions as llm
 
-from deployments.lanes import egress
+from deployments.lanes import egress, further
 from deployments.lanes.answers import read_answer, usage_of
 from deployments.lanes.credentials import Credentials, hand_over
 from deployments.lanes.diagnosis import mistake
 from deployments.lanes.dialects import dialect
 from deployments.lanes.faults import judged, policy_refused
+from deployments.lanes.forward import headed
 from deployments.lanes.media import Media, restrict_messages
 from deployments.lanes.said import Said, document_said
 from deployments.lanes.schemas import restrict_schemas
@@ -29,7 +30,7 @@ from deployments.lanes.tools import restrict_tools
 from deployments.lanes.upstream import Upstream
 from deployments.lanes.wire import interrupted
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
-from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.operation import FURTHER, Operation
 from voyager_llm.domain.parameters import PARAMETERS, may_be_allowed
 from voyager_llm.domain.providers import PROVIDERS, Lane
 from voyager_llm.domain.usage import Usage
@@ -60,11 +61,14 @@ class FullLane:
         self._credentials = Credentials()
 
     async def call(self, call: Call, key: str) -> Answer:
+        function = _function(call)
         work = await self._prepared(call, key)
         try:
-            result: Any = await work.run(_FUNCTIONS[call.operation](**work.arguments))
+            result: Any = await work.run(function(**work.arguments))
         except Exception as error:
             raise self._fault(error, work, call, key) from error
+        if call.operation in FURTHER:
+            return further.answer(call, result)
         document: dict[str, Any] = result.model_dump(exclude_none=True)
         if call.operation is Operation.CHAT and _is_refusal(document):
             raise policy_refused()
@@ -74,7 +78,16 @@ class FullLane:
             raise UpstreamInvalid("the provider's answer cannot be read") from error
         return Answer(body, read_answer(body, call.operation))
 
-    async def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
+    def stream(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
+        return self._whole(call, key) if call.operation in FURTHER else self._chunks(call, key)
+
+    async def _whole(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
+        """What LiteLLM has whole."""
+        answer = await self.call(call, key)
+        yield headed(answer.content_type.encode(), answer.body)
+        yield StreamEnd(answer.usage)
+
+    async def _chunks(self, call: Call, key: str) -> AsyncGenerator[bytes | StreamEnd]:
         usage: Usage | None = None
         began = False
         held: list[bytes] = []
@@ -169,13 +182,14 @@ def _media(call: Call) -> Media | None:
 
 def _arguments(call: Call, key: str) -> dict[str, Any]:
     """Parameters out of the body, and what says how to call out of the endpoint, which wins."""
-    body = cast("dict[str, Any]", orjson.loads(call.body))
+    body, files = further.body_of(call)
     restrict_messages(body, _media(call))
     restrict_schemas(body)
     restrict_tools(body)
     endpoint = call.endpoint
     arguments: dict[str, Any] = {
         **{name: value for name, value in body.items() if _is_parameter(call.operation, name)},
+        **files,
         **endpoint.settings,
         "model": f"{_name(call)}/{endpoint.model_name}",
         "timeout": call.total_timeout_s if call.stream else call.timeout_s,
@@ -213,6 +227,11 @@ _NOT_LITELLMS = frozenset({"metadata", "store"})
 def _is_parameter(operation: Operation, name: str) -> bool:
     """LiteLLM's functions take request and configuration side by side: each name is looked at here, too."""
     return name not in _NOT_LITELLMS and (name in PARAMETERS[operation] or may_be_allowed(name))
+
+
+def _function(call: Call) -> Any:
+    """Raises `UpstreamUnsupported`."""
+    return further.function(call) if call.operation in FURTHER else _FUNCTIONS[call.operation]
 
 
 _FUNCTIONS: dict[Operation, Any] = {
@@ -263,10 +282,10 @@ def _untried(error: Exception, call: Call) -> VoyagerError:
     status = getattr(error, "status_code", None)
     if status in (401, 403, 404):
         return judged(status, Said(), {})
-    provider, body = call.endpoint.provider, cast("dict[str, Any]", orjson.loads(call.body))
-    known = mistake(provider, body) if call.operation is Operation.CHAT else None
+    provider = call.endpoint.provider
+    known = mistake(provider, orjson.loads(call.body)) if call.operation is Operation.CHAT else None
     return known or UpstreamRejected(
-        f"cannot be put in the form of provider {provider}", _GIVEN[call.operation]
+        f"cannot be put in the form of provider {provider}", _GIVEN.get(call.operation, "body")
     )
 
 

@@ -61,6 +61,19 @@ class Upstream:
         the call itself, of an address or headers that no request can have."""
         return self._round_trip("POST", url, headers, body, timeout_s, idle_s)
 
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_s: float,
+        idle_s: float = 0.0,
+    ) -> RoundTrip:
+        """As `post`, by another method too."""
+        return self._round_trip(method, url, headers, body, timeout_s, idle_s)
+
     async def reachable(self, url: str, headers: Mapping[str, str], timeout_s: float) -> int:
         """The status of a GET; for probes. Raises the errors of a provider that cannot be reached."""
         try:

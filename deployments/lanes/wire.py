@@ -137,7 +137,12 @@ class WireLane:
 
 
 def _headers(endpoint: Endpoint, key: str) -> dict[str, str]:
-    headers = {"Content-Type": _JSON, "Accept": "*/*"}
+    return {"Content-Type": _JSON, **headers_of(endpoint, key)}
+
+
+def headers_of(endpoint: Endpoint, key: str) -> dict[str, str]:
+    """Those of a request with whatever body, or with none."""
+    headers = {"Accept": "*/*"}
     if endpoint.secret is not None:
         name = "api-key" if endpoint.auth_type == "api_key" else "Authorization"
         headers[name] = key if endpoint.auth_type == "api_key" else f"Bearer {key}"

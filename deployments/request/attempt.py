@@ -18,9 +18,10 @@ from deployments.request.quotas import Quotas, Reservation
 from deployments.request.routing import Option
 from deployments.request.walk import Walk
 from voyager_llm.clock import Clock
-from voyager_llm.domain.completion import Call, Reason, StreamEnd, Tried
+from voyager_llm.domain.completion import JSON, Call, Reason, StreamEnd, Tried
 from voyager_llm.domain.health import Trial
 from voyager_llm.domain.judgement import hold_against
+from voyager_llm.domain.operation import WRITING
 from voyager_llm.domain.patience import patience_s
 from voyager_llm.domain.usage import Usage
 from voyager_llm.errors import (
@@ -76,9 +77,9 @@ class Attempt:
     """Open once, close once. ``first`` is the whole answer or the first block of a stream."""
 
     __slots__ = (
-        "_allowance_s", "_blocks", "_closed", "_events", "_fault", "_held", "_line", "_patience_s",
-        "_reason", "_started", "_total_s", "_trials", "_usage", "_walk", "_wanted", "first", "first_s",
-        "option",
+        "_allowance_s", "_blocks", "_charged", "_closed", "_events", "_fault", "_held", "_line",
+        "_patience_s", "_reason", "_started", "_total_s", "_trials", "_usage", "_walk", "_wanted",
+        "content_type", "first", "first_s", "option",
     )  # fmt: skip
 
     def __init__(self, line: Line, walk: Walk, option: Option, wanted: Wanted, reason: Reason) -> None:
@@ -92,11 +93,14 @@ class Attempt:
         self._blocks: AsyncGenerator[bytes | StreamEnd] | None = None
         self._fault: VoyagerError | None = None
         self._usage: Usage | None = None
+        self._charged: Usage | None = None
         # Of a stream; one carries about one token.
         self._events = 0
         self._closed = False
         self.option = option
         self.first = b""
+        # Of a whole answer.
+        self.content_type = JSON
         # Seconds until the answer or the first block.
         self.first_s = 0.0
 
@@ -127,12 +131,23 @@ class Attempt:
         """What ended the answer early, as far as it has been read."""
         return self._fault
 
+    def charge(self, usage: Usage) -> None:
+        """Account for what the answer tells of; the model's limits have nothing to do with that."""
+        self._charged = usage
+
     def used(self) -> Usage:
         """What the answer used so far: as its provider reported, else counted."""
+        return self._charged or self._told()
+
+    def _told(self) -> Usage:
         if self._usage is not None:
             return self._usage
         tokens = self._events if self._wanted.stream else written_tokens(self.first)
         return self._wanted.demand.used(tokens)
+
+    def _tokens_in(self, block: bytes) -> int:
+        """About how many tokens of text a block carries."""
+        return block.count(b"\n\n") if self.option.operation in WRITING else 0
 
     async def next(self) -> bytes | None:
         """The next block of the stream after the first; None at its end. Raises what ended it early."""
@@ -145,7 +160,7 @@ class Attempt:
         except Exception as error:
             item = StreamEnd(None, _known(error))
         if not isinstance(item, StreamEnd):
-            self._events += item.count(b"\n\n")
+            self._events += self._tokens_in(item)
             return item
         self._usage = item.usage
         if item.error is not None and item.usage is not None:
@@ -170,6 +185,7 @@ class Attempt:
     async def _call(self) -> None:
         answer = await self._line.caller.call(self._sent())
         self.first = answer.body
+        self.content_type = answer.content_type
         self._usage = answer.usage
         self._answered()
 
@@ -181,7 +197,7 @@ class Attempt:
         if isinstance(first, StreamEnd):
             raise first.error or UpstreamInvalid("the provider's stream holds nothing")
         self.first = first
-        self._events = first.count(b"\n\n")
+        self._events = self._tokens_in(first)
         # Until the provider says how it ended, it ended because the client went away.
         self._fault = Cancelled("the client closed the connection")
         self._answered()
@@ -234,7 +250,7 @@ class Attempt:
     def _owed(self, fault: VoyagerError | None) -> Usage:
         """What counts against the limits: nothing where the call failed, the prompt where the client left."""
         failed = self._trials is None or (fault is not None and not self.first)
-        return Usage() if failed else self.used()
+        return Usage() if failed else self._told()
 
     def _is_hasty(self, fault: VoyagerError) -> bool:
         """Whether the endpoint had less time than it may well need."""

@@ -12,8 +12,9 @@ import orjson
 from deployments.request.attempt import MakeCall
 from deployments.request.fitting import fitted
 from deployments.request.routing import Option
-from voyager_llm.domain.completion import Call, CompletionRequest, Original
-from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.completion import Call, CompletionRequest, Original, Resource
+from voyager_llm.domain.form import form_named
+from voyager_llm.domain.operation import FURTHER, Operation
 from voyager_llm.domain.parameters import PARAMETERS
 from voyager_llm.domain.splice import spliced
 from voyager_llm.errors import InvalidArgument
@@ -38,6 +39,7 @@ def maker(request: CompletionRequest, settings: Settings) -> MakeCall:
             idle_timeout_s=_IDLE_SECONDS,
             total_timeout_s=settings.stream_timeout_s,
             headers=original.headers if original is not None else (),
+            resource=(original and original.resource) or Resource(),
         )
 
     return make
@@ -51,13 +53,18 @@ def _spoken(request: CompletionRequest, option: Option) -> Original | None:
 
 def _body(request: CompletionRequest, original: Original | None, option: Option) -> bytes:
     """The body for one endpoint: its defaults under the request's own values, its name of the model."""
+    if original is not None and original.resource is not None:
+        return original.body
     own = _own(request, option) if original is None else original.document
     further = {**_defaults(own, option), **_of_streams(request, own, option.operation)}
+    if original is not None and original.model_at is not None:
+        return form_named(original.body, original.model_at, option.endpoint.model_name, further)
     if original is not None and own.keys().isdisjoint(further):
         written = spliced(original.body, option.endpoint.model_name, further)
         if written is not None:
             return written
-    streamed = {"stream": True} if request.stream else {}
+    # What is no text is streamed where its own body says so, or always.
+    streamed = {"stream": True} if request.stream and option.operation not in FURTHER else {}
     try:
         return orjson.dumps({**own, **further, **streamed, "model": option.endpoint.model_name})
     except (orjson.JSONEncodeError, TypeError) as error:

@@ -6,12 +6,13 @@ answer whose provider reports nothing. The rules stand in `docs/usage.md`. Used 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import orjson
 
 from voyager_llm.domain.completion import CompletionRequest
+from voyager_llm.domain.operation import FURTHER, Operation
 from voyager_llm.domain.usage import Usage
 
 # Rule of thumb for English text. All else is counted in characters that would be as many tokens.
@@ -23,6 +24,11 @@ _SMALL_PICTURE = 85 * _CHARS_PER_TOKEN
 # of a file 100,000 and takes 1,000 to 3,000.
 _SOUND_PER_TOKEN = 1000
 _FILE_PER_TOKEN = 64
+# Bytes of a second of compressed sound, and what it takes of tokens.
+_SOUND_PER_SECOND, _SOUND_TOKENS = 15_000, 10
+# Documents that Cohere counts as one search.
+_SEARCHED = 100
+_ONE_REQUEST = Usage(requests=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +37,48 @@ class Demand:
 
     prompt_tokens: int
     output_tokens: int
+    # What is paid for beside tokens.
+    beside: Usage = _ONE_REQUEST
 
     def used(self, output_tokens: int = 0) -> Usage:
         """What an answer of so many tokens has used, where its provider reports nothing."""
-        return Usage(self.prompt_tokens, output_tokens, requests=1, estimated=True)
+        return replace(
+            self.beside, input_tokens=self.prompt_tokens, output_tokens=output_tokens, estimated=True
+        )
 
 
 def demand(request: CompletionRequest) -> Demand:
+    if request.operation in FURTHER:
+        return _further(request)
     body = request.body
     asked = body.get("max_completion_tokens") or body.get("max_tokens") or 0
     given = body.get("messages") or body.get("prompt") or body.get("input") or ""
     return Demand(_tokens(_given(given)), asked if isinstance(asked, int) else 0)
+
+
+def _further(request: CompletionRequest) -> Demand:
+    """Of what is no text, what its providers charge for: rules of thumb where the request does not say it."""
+    body, sent = request.body, len(request.original.body) if request.original is not None else 0
+    match request.operation:
+        case Operation.MODERATIONS:
+            return Demand(_tokens(_given(body.get("input"))), 0)
+        case Operation.RERANK:
+            documents: Any = body.get("documents")
+            searches = -(-len(documents) // _SEARCHED) if isinstance(documents, list) else 0  # pyright: ignore[reportUnknownArgumentType]
+            chars = _text(body.get("query")) + _given(documents)
+            return Demand(_tokens(chars), 0, Usage(search_units=searches, requests=1))
+        case Operation.SPEECH:
+            characters = _text(body.get("input"))
+            return Demand(_tokens(characters), 0, Usage(characters=characters, requests=1))
+        case Operation.IMAGES | Operation.IMAGE_EDITS | Operation.IMAGE_VARIATIONS:
+            made = body.get("n")
+            images = made if isinstance(made, int) else 1
+            return Demand(_tokens(_text(body.get("prompt"))), 0, Usage(images=images, requests=1))
+        case Operation.TRANSCRIPTIONS | Operation.TRANSLATIONS:
+            seconds = sent // _SOUND_PER_SECOND + 1
+            return Demand(_SOUND_TOKENS * seconds, 0, Usage(audio_seconds=seconds, requests=1))
+        case _:
+            return Demand(0, 0)
 
 
 def written_tokens(answer: bytes) -> int:

@@ -13,6 +13,7 @@ from deployments.request.admission import Slot
 from deployments.request.attempt import Attempt
 from voyager_llm.domain.completion import Account, Completion
 from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.usage import Usage
 
 # Makes the account and tells it to whoever counts.
 Settle = Callable[[], Account]
@@ -20,7 +21,8 @@ Settle = Callable[[], Account]
 
 class Exchange:
     """Use it as an async context manager. Either `read` it, or iterate: blocks of whole server-sent events
-    (``data: …``, without the closing ``[DONE]``)."""
+    (``data: …``, without the closing ``[DONE]``); of a further operation (`FURTHER`) a line that is the
+    content type, then whatever that says."""
 
     def __init__(self, attempt: Attempt, slot: Slot, settle: Settle) -> None:
         self._attempt = attempt
@@ -32,7 +34,7 @@ class Exchange:
     async def read(self) -> Completion:
         """The whole answer; closes."""
         await self.aclose()
-        return Completion(self.operation, self._attempt.first, self.account)
+        return Completion(self.operation, self._attempt.first, self.account, self._attempt.content_type)
 
     @property
     def operation(self) -> Operation:
@@ -43,6 +45,25 @@ class Exchange:
     def model(self) -> str:
         """The name of the model that answers."""
         return self._attempt.option.model.name
+
+    @property
+    def endpoint(self) -> str:
+        """The key of the endpoint that answers."""
+        return self._attempt.option.endpoint.key
+
+    @property
+    def address(self) -> str:
+        """Where that endpoint is."""
+        return self._attempt.option.endpoint.base_url
+
+    @property
+    def first(self) -> bytes:
+        """The whole answer, or the first block of a stream."""
+        return self._attempt.first
+
+    def charge(self, usage: Usage) -> None:
+        """Account for what the answer tells of, instead of for the answer: before it is closed."""
+        self._attempt.charge(usage)
 
     @property
     def account(self) -> Account:

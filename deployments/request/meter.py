@@ -18,6 +18,7 @@ from voyager_llm import telemetry as names
 from voyager_llm.clock import Clock
 from voyager_llm.domain.completion import Account
 from voyager_llm.domain.request import RequestContext
+from voyager_llm.domain.usage import UNITS
 
 # A time beside each counter would double the series, and says what nobody asks.
 prometheus.disable_created_metrics()
@@ -46,6 +47,10 @@ class Meter:
         self._tokens = prometheus.Counter(
             names.TOKENS, "Tokens by direction.", [*_OF, "direction"], registry=on
         )
+        self._units = prometheus.Counter(
+            names.UNITS, "What is paid for beside tokens, such as images and seconds of sound.",
+            [*_OF, "unit"], registry=on,
+        )  # fmt: skip
         self._cost = prometheus.Counter(names.COST, "Cost in the model's currency.", _OF, registry=on)
         self._estimated = prometheus.Counter(
             names.ESTIMATED, "Completions whose provider reported no usage.", _OF, registry=on
@@ -95,6 +100,9 @@ class Meter:
         latency.observe(account.duration_s)
         tokens_in.inc(account.usage.input_tokens)
         tokens_out.inc(account.usage.output_tokens)
+        for unit in UNITS:
+            if units := getattr(account.usage, unit):
+                self._units.labels(route, model, unit).inc(units)
         if account.cost:
             cost.inc(float(account.cost))
         if account.first_block_s:

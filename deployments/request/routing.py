@@ -20,7 +20,7 @@ from voyager_llm.domain.policies import ORDERS, Candidate
 from voyager_llm.domain.prompt import ModelRequirements, PromptDefinition
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.domain.route import RouteDefinition
-from voyager_llm.errors import FailedPrecondition, RateLimited, Unavailable
+from voyager_llm.errors import FailedPrecondition, NotFound, RateLimited, Unavailable
 from voyager_llm.settings import Settings
 from voyager_llm.snapshot import CompiledModel, RuntimeConfig
 
@@ -47,6 +47,8 @@ class Plan:
     other_policy: tuple[Option, ...] = ()
     # Seconds after which a second attempt starts beside the first; 0: never.
     hedge_after_s: float = 0.0
+    # Whether a call is made once at most.
+    once: bool = False
 
 
 class Routing:
@@ -81,6 +83,7 @@ class Routing:
             options=self._admitted(_taking(models, request), request, now),
             deadline=ctx.deadline or now + self._settings.request_timeout_s,
             max_attempts=self._settings.max_attempts,
+            once=request.once,
         )
 
     def _of_route(
@@ -166,6 +169,8 @@ class Routing:
                 options.append(option)
         if options or suspects:
             return (*options, *suspects)
+        if not refused and request.endpoint:
+            raise NotFound("the endpoint whose account holds this is no longer one of the model's", "id")
         if not refused and (obstacle := request.obstacle()) is not None:
             raise obstacle
         raise _refusal(refused, now)
@@ -180,6 +185,8 @@ class Routing:
     def _options(self, models: Iterable[CompiledModel], request: CompletionRequest) -> Iterable[Option]:
         for model in models:
             for endpoint in model.endpoints:
+                if request.endpoint not in ("", endpoint.key):
+                    continue
                 operation = _asked(endpoint, request)
                 if operation is not None:
                     yield Option(model, endpoint, operation, self._endpoints.health(endpoint, operation))

@@ -69,6 +69,8 @@ class Walk:
 
     async def after(self, option: Option, error: VoyagerError) -> tuple[Option, Reason] | None:
         """Where to go on after a failure; None: give up and report ``error``. May wait a little."""
+        if self._plan.once:
+            return None
         judged = judge(error)
         if judged.chain is not Chain.NONE:
             return self._switch(judged.chain)

@@ -58,8 +58,8 @@ def _by_value(handle: DeploymentHandle[Any], *, stream: bool = False) -> Any:
 
 
 class HubClient:
-    """`Definitions`, `LeaseSource` and `ResponseStore` of the config hub. Each call raises `Unavailable`
-    while the hub is away, or where it does not answer within ``timeout_s``."""
+    """`Definitions`, `LeaseSource`, `ResponseStore` and `Settlements` of the config hub. Each call raises
+    `Unavailable` while the hub is away, or where it does not answer within ``timeout_s``."""
 
     def __init__(self, hub: DeploymentHandle[Any], timeout_s: float = _HUB_SECONDS) -> None:
         self._hub = _by_value(hub)
@@ -103,6 +103,9 @@ class HubClient:
 
     async def lease(self, model: str, requests: int, tokens: int) -> Lease:
         return await self._read(self._hub.lease.remote(model, requests, tokens))
+
+    async def settle(self, name: str) -> bool:
+        return await self._read(self._hub.settle.remote(name))
 
     async def since(self, version: int) -> list[Delta]:
         return [await unpacked(parcel) for parcel in await self._read(self._hub.since.remote(version))]

@@ -62,6 +62,10 @@ class Profile:
     key_status: int = 401
     # Refuses, with status 400, a request whose body holds this text.
     refuse_text: str = ""
+    # It has no operation beside text.
+    lacks: bool = False
+    # Of batches: how many polls find one unfinished.
+    polls: int = 0
     # What it answers where it fails or refuses, instead of its format's error.
     error_raw: str = ""
 

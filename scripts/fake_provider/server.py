@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 import uvicorn
 
-from scripts.fake_provider.formats import Format, format_of, wants_stream
+from scripts.fake_provider.formats import Format, OpenAI, format_of, wants_stream
+from scripts.fake_provider.further import Asked, answer, is_further
 from scripts.fake_provider.profiles import Profile, Record
 from scripts.fake_provider.untidy import UNTIDY
 
@@ -30,7 +31,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     name = path.split("/", 2)[1]
     record = RECORDS.setdefault(name, Record())
     headers = {k.decode(): v.decode("latin-1") for k, v in scope["headers"]}
-    if scope["method"] == "GET":
+    if scope["method"] == "GET" and not is_further(path):
         status = record.profile.status if record.profile.status >= 500 else 200
         refused = _key_is_refused(record.profile, headers)
         await _send(send, 401 if refused else status, b'{"object":"list","data":[]}')
@@ -43,7 +44,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     record.last_headers = headers
     watcher = asyncio.ensure_future(receive())
     try:
-        answering = asyncio.ensure_future(_answer(record, path, body, send))
+        query, kind = scope["query_string"].decode(), headers.get("content-type", "")
+        asked = Asked(scope["method"], path, query, body, kind)
+        answering = asyncio.ensure_future(_answer(record, asked, send))
         await asyncio.wait([answering, watcher], return_when=asyncio.FIRST_COMPLETED)
         if answering.done():
             answering.result()
@@ -78,8 +81,8 @@ def _whole(spoken: Format, model: str) -> bytes:
     return orjson.dumps(spoken.answer(Profile(), {"model": model}))
 
 
-async def _answer(record: Record, path: str, raw: bytes, send: Any) -> None:
-    profile = record.profile
+async def _answer(record: Record, asked: Asked, send: Any) -> None:
+    profile, path, raw = record.profile, asked.path, asked.body
     if profile.latency_s:
         await asyncio.sleep(profile.latency_s)
     if profile.hang:
@@ -90,17 +93,20 @@ async def _answer(record: Record, path: str, raw: bytes, send: Any) -> None:
     if profile.raw:
         await _send(send, profile.status or 200, profile.raw.encode(), kind=profile.raw_type)
         return
-    spoken = format_of(path)
+    beside_text = is_further(path) and not profile.lacks
+    spoken = OpenAI if beside_text else format_of(path)
     if spoken is None:
         await _send(send, 404, b'{"error":{"message":"no such path"}}')
         return
-    document = orjson.loads(raw)
+    document = {} if beside_text else orjson.loads(raw)
     if profile.error_in_body:
         await _send(send, 200, orjson.dumps(spoken.error(profile)))
     elif status := _refusal(record, raw):
         headers = [(b"retry-after", profile.retry_after.encode())] if profile.retry_after else []
         told = profile.error_raw.encode() or orjson.dumps(spoken.error(profile))
         await _send(send, status, told, headers)
+    elif beside_text:
+        await answer(profile, asked, send)
     elif wants_stream(path, document):
         await _stream(spoken, profile, document, send)
     else:
@@ -116,7 +122,7 @@ def _refusal(record: Record, raw: bytes) -> int:
     profile = record.profile
     if _key_is_refused(profile, record.last_headers):
         return profile.key_status
-    if profile.refuse_text and profile.refuse_text in raw.decode():
+    if profile.refuse_text and profile.refuse_text.encode() in raw:
         return 400
     fails = profile.status and (not profile.fail_first or record.requests <= profile.fail_first)
     return profile.status if fails else 0

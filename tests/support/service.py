@@ -17,6 +17,7 @@ from deployments.replica import Ports, Replica
 from evals.scoring import score
 from voyager_llm.clock import Clock
 from voyager_llm.definitions.catalog import Catalog
+from voyager_llm.definitions.store.settled import SettledNames
 from voyager_llm.definitions.store.sql import SqlStore
 from voyager_llm.domain.quota import Lease, ModelQuota
 from voyager_llm.domain.stored_responses import Put, StoredResponse, StoredResponses
@@ -70,11 +71,13 @@ class LocalService:
     caller: ProviderCaller
     ingress: HttpIngress
     http: httpx.AsyncClient
+    settled: SettledNames
 
     async def close(self) -> None:
         await self.http.aclose()
         await self.caller.close()
         await self.catalog.close()
+        await self.settled.close()
 
     async def model(self, name: str, base: str, **fields: Any) -> None:
         """Define a model at an endpoint."""
@@ -115,11 +118,15 @@ async def start(folder: Path, clock: Clock = time.monotonic, **overrides: Any) -
 
     catalog = Catalog(SqlStore(settings.store_url()), publish)
     caller = ProviderCaller(settings)
+    settled = SettledNames(settings.store_url())
     leases = LocalLeases(lambda: replica.snapshots.current, clock)
     responses = LocalResponses(settings, clock)
-    ports = Ports(caller, LocalRenderer(), catalog, leases, LocalSource(catalog), LocalScorer(), responses)
+    ports = Ports(
+        caller, LocalRenderer(), catalog, leases, LocalSource(catalog), LocalScorer(), responses, settled
+    )
     replica = Replica(settings, ports, clock)
     await catalog.open()
+    await settled.open()
     await replica.catch_up()
 
     async def metrics(_every: bool) -> bytes:
@@ -131,4 +138,4 @@ async def start(folder: Path, clock: Clock = time.monotonic, **overrides: Any) -
     ingress = replica.ingress(lambda: True, metrics, reports)
     transport = httpx.ASGITransport(ingress)  # pyright: ignore[reportArgumentType]
     http = httpx.AsyncClient(transport=transport, base_url="http://service", timeout=30)
-    return LocalService(catalog, replica, caller, ingress, http)
+    return LocalService(catalog, replica, caller, ingress, http, settled)

@@ -13,7 +13,7 @@ from deployments.hop.announcement import Announcement, announced
 from deployments.hop.frames import HEAD, FrameReader, Kind, ProtocolError, frame, read_number
 from deployments.hop.handshake import ReplicaHandshake, RouterHandshake, new_secret
 from deployments.hop.names import Names, Numbers
-from voyager_llm.domain.completion import Answer, Call, StreamEnd
+from voyager_llm.domain.completion import Answer, Call, Resource, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.model import SecretRef
 from voyager_llm.domain.operation import Operation
@@ -35,7 +35,7 @@ json = st.recursive(
     max_leaves=8,
 )  # fmt: skip
 objects = st.dictionaries(texts, json, max_size=3)
-usages = st.builds(Usage, *[counts] * 15, texts, st.booleans())
+usages = st.builds(Usage, *[counts] * 18, texts, st.booleans())
 endpoints = st.builds(
     Endpoint, texts, texts, texts, texts, st.sampled_from(Lane), texts, st.tuples(texts, texts), texts,
     st.none() | st.builds(SecretRef, name=st.just("a-name"), key=st.just("key")), objects,
@@ -43,7 +43,7 @@ endpoints = st.builds(
 )  # fmt: skip
 calls = st.builds(
     Call, st.sampled_from(Operation), endpoints, st.binary(max_size=50), st.booleans(), st.booleans(), times,
-    times, times,
+    times, times, resource=st.builds(Resource, texts, texts),
 )  # fmt: skip
 KINDS: list[type[VoyagerError]] = [
     kind for kind in vars(__import__("voyager_llm.errors", fromlist=["errors"])).values()
@@ -99,7 +99,7 @@ def test_a_call_arrives_as_it_left(call: Call) -> None:
     assert messages.read_call(endpoint, b"".join(messages.pack_call(call))) == call
 
 
-@given(st.builds(Answer, st.binary(), st.none() | usages))
+@given(st.builds(Answer, st.binary(), st.none() | usages, texts))
 def test_an_answer_arrives_as_it_left(answer: Answer) -> None:
     assert messages.read_answer(b"".join(messages.pack_answer(answer))) == answer
 

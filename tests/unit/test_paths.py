@@ -37,14 +37,26 @@ def test_a_base_address_with_a_slash_at_its_end_is_one(operation: Operation) -> 
     assert place.content is operation
 
 
+OF_ACCOUNTS = (Operation.FILES, Operation.BATCHES)
+# APIs whose clients name a model in the body alone.
+BY_BODY = (Operation.RESPONSES, Operation.MESSAGES, Operation.COUNT_TOKENS)
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
 
 
 @given(name=NAMES, base=st.sampled_from(BASES), kind=st.sampled_from(["deployments", "engines"]),
-       operation=st.sampled_from(list(Operation)))  # fmt: skip
+       operation=st.sampled_from([o for o in Operation if o not in (*OF_ACCOUNTS, *BY_BODY)]))  # fmt: skip
 def test_a_path_may_name_any_destination(name: str, base: str, kind: str, operation: Operation) -> None:
     place = found(f"{base}/{kind}/{quote(name, safe='')}{operation}")
     assert place == Place(operation, frozenset({"POST"}), name)
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("operation", OF_ACCOUNTS)
+@pytest.mark.parametrize("below", ["file-abc", "batch_abc/cancel", "x/content"])
+def test_what_an_account_holds_is_read_made_and_deleted(base: str, operation: Operation, below: str) -> None:
+    methods = frozenset({"GET", "HEAD", "POST"})
+    assert found(f"{base}{operation}") == Place(operation, methods)
+    assert found(f"{base}{operation}/{below}") == Place(operation, methods | {"DELETE"}, below)
 
 
 @given(name=NAMES, base=st.sampled_from(BASES))

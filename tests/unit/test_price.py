@@ -22,7 +22,7 @@ NAMES = [field.name for field in fields(Rates)]
 money = st.integers(0, 10**6).map(lambda number: Decimal(number).scaleb(-9))
 rates = st.builds(Rates, *[money] * len(NAMES))
 counts = st.integers(0, 10**6) | st.integers(0, 10)
-usages = st.builds(Usage, *[counts] * 15)
+usages = st.builds(Usage, *[counts] * 18)
 prices = st.builds(Price, st.builds(Tariff, rates))
 
 
@@ -70,12 +70,15 @@ def test_the_cost_is_the_sum_of_its_parts(usage: Usage, price: Price) -> None:
         usage.audio_seconds * rate(price, "audio_second")
         + usage.web_searches * rate(price, "web_search")
         + bool(usage.web_searches) * rate(price, "searching")
+        + usage.images * rate(price, "image")
+        + usage.characters * rate(price, "character")
+        + usage.search_units * rate(price, "search_unit")
         + usage.requests * rate(price, "request")
     )
     assert cost_of(usage, price) == parts + beside
 
 
-@given(st.builds(Usage, *[st.integers(-(2**40), 2**40)] * 15), prices)
+@given(st.builds(Usage, *[st.integers(-(2**40), 2**40)] * 18), prices)
 def test_the_cost_is_never_negative(usage: Usage, price: Price) -> None:
     assert cost_of(usage, price) >= 0
 
@@ -243,3 +246,29 @@ def test_the_longest_bracket_that_a_request_exceeds_counts() -> None:
     free, dear, dearer = (completed({"input": Decimal(n)}) for n in (0, 1, 2))
     tariff = Tariff(free, (Bracket(200, dearer), Bracket(100, dear)))
     assert [tariff.of(tokens).input for tokens in (0, 100, 101, 200, 201)] == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model_name", "usage", "cost"),
+    [
+        ("openai", "whisper-1", Usage(audio_seconds=60, requests=1), "0.006"),
+        ("openai", "tts-1", Usage(input_tokens=3, characters=1000, requests=1), "0.015"),
+        ("cohere", "rerank-v3.5", Usage(search_units=2, requests=1), "0.004"),
+        # Seconds and tokens are two prices of the same thing.
+        ("openai", "gpt-4o-transcribe", Usage(100, 0, audio_seconds=10), "0.00025"),
+        ("openai", "gpt-image-1", Usage(0, 100, image_output_tokens=100, images=1), "0.004"),
+    ],
+)
+def test_what_is_no_text_costs_what_the_list_says(
+    provider: str, model_name: str, usage: Usage, cost: str
+) -> None:
+    assert cost_of(usage, price_of(provider, model_name)) == Decimal(cost)
+
+
+def test_a_batch_costs_half_unless_its_price_is_known() -> None:
+    usage = Usage(1000, 100, service_tier="batch")
+    own = price_of("openai", "mine", input_token_cost=0.001, output_token_cost=0.002)
+    assert cost_of(usage, own) == Decimal("0.6")
+    known = price_of("openai", "gpt-image-1")
+    assert "batch" in known.services
+    assert cost_of(Usage(1000, service_tier="batch"), known) == 1000 * known.services["batch"].rates.input

@@ -63,6 +63,8 @@ _ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "watsonx_text": ("watsonx",),
     }
 )
+# What else than text a row may be for.
+_BESIDE_TEXT = frozenset({"audio_speech", "audio_transcription", "image_edit", "image_generation", "rerank"})
 # They take their fee for a request that searched, unless a row says that each search has its own.
 _PER_PROMPT = ("gemini", "vertex_ai")
 
@@ -93,7 +95,7 @@ def listed_price(provider: str, model_name: str) -> Price | None:
     tiers: list[Row] = known.get("tiered_pricing") or []
     if tiers:
         return Price(_tiered(tiers, _fees(known)))
-    if "input_cost_per_token" not in known:
+    if "input_cost_per_token" not in known and not (known.get("mode") in _BESIDE_TEXT and _fees(known)):
         return None
     standard = _standard(known)
     services = {
@@ -114,11 +116,11 @@ def completed(given: Given, like: Rates | None = None) -> Rates:
         whole = "output" if kind in _WRITTEN else "input"
         known, of = getattr(like, kind), getattr(like, whole)
         prices[kind] = given[kind] if kind in given else _scaled(known, prices[whole], of)
-    beside = {fee: given.get(fee, getattr(like, fee)) for fee in _FEES}
+    beside = {fee: given.get(fee, getattr(like, fee)) for fee in FEES}
     return Rates(**prices, **beside)
 
 
-_FEES = ("audio_second", "web_search", "searching", "request")
+FEES = ("audio_second", "web_search", "image", "character", "search_unit", "searching", "request")
 
 
 def _by_default(given: Given) -> Rates:
@@ -193,8 +195,26 @@ def _fees(known: Row) -> dict[str, Decimal]:
         "searching" if per_prompt else "web_search": searches.get("search_context_size_medium"),
         "request": known.get("input_cost_per_request"),
         "audio_second": known.get("input_cost_per_audio_per_second"),
+        **_units(known),
     }
     return {fee: _decimal(price) for fee, price in prices.items() if price is not None}
+
+
+def _units(known: Row) -> dict[str, Any]:
+    """Prices of seconds, pictures, characters and searches, of models that are for these alone.
+
+    Some rows tell two prices of the same thing; then that of tokens counts, which providers report."""
+    if known.get("mode") not in _BESIDE_TEXT:
+        return {}
+    prices = {
+        "character": known.get("input_cost_per_character"),
+        "search_unit": known.get("input_cost_per_query"),
+    }
+    if not known.get("input_cost_per_token"):
+        prices["audio_second"] = known.get("input_cost_per_second")
+    if not known.get("output_cost_per_image_token") and not known.get("output_cost_per_token"):
+        prices["image"] = known.get("output_cost_per_image", known.get("input_cost_per_image"))
+    return {unit: price for unit, price in prices.items() if price}
 
 
 def _decimal(price: Any) -> Decimal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from voyager_llm.definitions.price_list import completed, listed_price, row
+from voyager_llm.definitions.price_list import FEES, completed, listed_price, row
 from voyager_llm.domain.model import Cost, CostChange, ModelDefinition, TokenCosts
 from voyager_llm.domain.price import FREE, Price, Rates, Tariff
 
@@ -57,7 +57,7 @@ def _rates(costs: TokenCosts, like: Rates | None) -> Rates:
 def _without_fees(rates: Rates) -> Rates:
     """Proportions hold in any currency; a fee does not."""
     nothing = Decimal(0)
-    return replace(rates, audio_second=nothing, web_search=nothing, searching=nothing, request=nothing)
+    return replace(rates, **dict.fromkeys(FEES, nothing))
 
 
 def context_length(model: ModelDefinition) -> int | None:

@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from voyager_llm.domain.operation import FURTHER
 from voyager_llm.domain.providers import Lane, Provider
 
 # What OpenAI's API has below its base.
-_OPERATIONS = ("/chat/completions", "/completions", "/embeddings", "/responses")
+_OPERATIONS = (
+    "/chat/completions", "/completions", "/embeddings", "/responses", *sorted(FURTHER)
+)  # fmt: skip
 _VERSION = re.compile(r"/v\d+(alpha|beta)?\d*$")
 _OF_GEMINI = re.compile(r"/models(/.*)?$")
 _OF_OLLAMA = re.compile(r"(/api(/(chat|generate|embed|embeddings))?|/v1)$")

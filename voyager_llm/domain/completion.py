@@ -20,6 +20,7 @@ from voyager_llm.errors import InvalidArgument, VoyagerError
 
 # Of an API: names in lower case, with their values.
 Headers = tuple[tuple[str, str], ...]
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,14 @@ class PromptCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """What of an account is asked for, and how. ``path``: behind that of the operation."""
+
+    method: str = "POST"
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Original:
     """A request as its client wrote it: the operation of its API, the bytes of its body, and what they hold,
     which is checked.
@@ -43,6 +52,10 @@ class Original:
     body: bytes
     document: Mapping[str, Any]
     headers: Headers = ()
+    # Of a form: where in ``body`` the model's name stands.
+    model_at: tuple[int, int] | None = None
+    # Of what belongs to an account: it names no model, and is sent as it is.
+    resource: Resource | None = None
 
 
 def _no_obstacle() -> None:
@@ -72,6 +85,10 @@ class CompletionRequest:
     is_translated: bool = False
     # Says what the client asks for and ``body`` cannot say; then only who speaks the client's API may answer.
     obstacle: Callable[[], InvalidArgument | None] = _no_obstacle
+    # Key of the one endpoint that may answer; empty: any.
+    endpoint: str = ""
+    # Whether a second call would do harm: none is made, whatever becomes of the first.
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,7 @@ class Call:
     # Until the end of a stream.
     total_timeout_s: float
     headers: Headers = ()
+    resource: Resource = Resource()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +119,7 @@ class Answer:
 
     body: bytes
     usage: Usage | None
+    content_type: str = JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +187,4 @@ class Completion:
     operation: Operation
     body: bytes
     account: Account
+    content_type: str = JSON

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voyager_llm.domain.model import SecretRef
-from voyager_llm.domain.operation import Operation
+from voyager_llm.domain.operation import FURTHER, Operation
 from voyager_llm.domain.providers import Lane
 
 
@@ -46,4 +46,4 @@ class Endpoint:
 
 
 # What whoever speaks OpenAI's protocol understands.
-_OPENAIS = frozenset({Operation.CHAT, Operation.TEXT, Operation.EMBEDDINGS})
+_OPENAIS = frozenset({Operation.CHAT, Operation.TEXT, Operation.EMBEDDINGS, *FURTHER})

@@ -92,6 +92,9 @@ _FLAG_OR_COUNT = Parameter(
 )
 
 
+_ANY_TEXT = Parameter(lambda value: isinstance(value, str), "a string", is_text=True)
+
+
 def _own(parameter: Parameter) -> Parameter:
     """Of providers, not of OpenAI."""
     return Parameter(parameter.accepts, parameter.what, parameter.is_text, is_standard=False)
@@ -132,6 +135,20 @@ _OF_MESSAGES: dict[str, Parameter] = {
     "tools": _OBJECTS,
 }
 
+_PICTURES: dict[str, Parameter] = {
+    "background": _TEXT,
+    "n": _integer(1, 10),
+    "output_compression": _integer(0, 100),
+    "output_format": _TEXT,
+    "partial_images": _integer(0, 3),
+    "prompt": _ANY_TEXT,
+    "quality": _TEXT,
+    "response_format": _TEXT,
+    "size": _TEXT,
+    "stream": _BOOLEAN,
+    "user": _TEXT,
+}
+
 PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
     {
         Operation.CHAT: {
@@ -170,7 +187,7 @@ PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
             # None are written where a text is only to be scored (`echo` with `logprobs`).
             "max_tokens": _integer(0, _MAX_TOKENS),
             "prompt": _TEXT_OR_LIST,
-            "suffix": Parameter(lambda value: isinstance(value, str), "a string", is_text=True),
+            "suffix": _ANY_TEXT,
         },
         Operation.EMBEDDINGS: {
             "dimensions": _integer(1, 1_000_000),
@@ -199,7 +216,7 @@ PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
             "conversation": _CHOICE,
             "include": _TEXTS,
             "input": _TEXT_OR_LIST,
-            "instructions": Parameter(lambda value: isinstance(value, str), "a string", is_text=True),
+            "instructions": _ANY_TEXT,
             "max_output_tokens": _integer(1, _MAX_TOKENS),
             "max_tool_calls": _integer(1, _MAX_TOKENS),
             "metadata": _OBJECT,
@@ -224,6 +241,56 @@ PARAMETERS: Mapping[Operation, Mapping[str, Parameter]] = MappingProxyType(
             "top_p": _number(0, 1),
             "truncation": _TEXT,
             "user": _TEXT,
+        },
+        Operation.MODERATIONS: {"input": _TEXT_OR_LIST},
+        Operation.RERANK: {
+            "documents": _LIST,
+            "max_chunks_per_doc": _integer(1, _MAX_TOKENS),
+            "max_tokens_per_doc": _integer(1, _MAX_TOKENS),
+            "query": _ANY_TEXT,
+            "rank_fields": _TEXTS,
+            "return_documents": _BOOLEAN,
+            "top_n": _integer(1, _MAX_TOKENS),
+        },
+        Operation.IMAGES: {**_PICTURES, "moderation": _TEXT, "style": _TEXT},
+        Operation.IMAGE_EDITS: {**_PICTURES, "input_fidelity": _TEXT},
+        Operation.IMAGE_VARIATIONS: {
+            name: _PICTURES[name] for name in ("n", "response_format", "size", "user")
+        },
+        Operation.SPEECH: {
+            "input": _ANY_TEXT,
+            "instructions": _ANY_TEXT,
+            "response_format": _TEXT,
+            "speed": _number(0.25, 4),
+            "stream_format": _TEXT,
+            "voice": _CHOICE,
+        },
+        Operation.TRANSCRIPTIONS: {
+            "chunking_strategy": _CHOICE,
+            "include": _TEXTS,
+            "keywords": _TEXTS,
+            "known_speaker_names": _TEXTS,
+            "known_speaker_references": _LIST,
+            "language": _TEXT,
+            "languages": _TEXTS,
+            "prompt": _ANY_TEXT,
+            "response_format": _TEXT,
+            "stream": _BOOLEAN,
+            "temperature": _number(0, 1),
+            "timestamp_granularities": _TEXTS,
+        },
+        Operation.TRANSLATIONS: {
+            "prompt": _ANY_TEXT,
+            "response_format": _TEXT,
+            "temperature": _number(0, 1),
+        },
+        Operation.FILES: {"expires_after": _OBJECT, "purpose": _TEXT},
+        Operation.BATCHES: {
+            "completion_window": _TEXT,
+            "endpoint": _TEXT,
+            "input_file_id": _TEXT,
+            "metadata": _OBJECT,
+            "output_expires_after": _OBJECT,
         },
     }
 )

@@ -14,11 +14,14 @@ from decimal import Decimal
 from voyager_llm.domain.usage import Usage
 
 _NOTHING = Decimal(0)
+_BATCH = "batch"
+# What providers take of the ordinary price for what they may answer within a day.
+BATCH_FACTOR = Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Of one token of each kind, of a second of audio, of web searches and of a request. None is negative."""
+    """Of one token of each kind, and of what is paid for beside tokens. None is negative."""
 
     input: Decimal
     output: Decimal
@@ -35,6 +38,9 @@ class Rates:
     video_input: Decimal
     audio_second: Decimal = _NOTHING
     web_search: Decimal = _NOTHING
+    image: Decimal = _NOTHING
+    character: Decimal = _NOTHING
+    search_unit: Decimal = _NOTHING
     # Of a request that searched, however often.
     searching: Decimal = _NOTHING
     request: Decimal = _NOTHING
@@ -105,8 +111,11 @@ def cost_of(usage: Usage, price: Price) -> Decimal:
     Never negative; more tokens of input or output never cost less under the same rates."""
     tariff = price.services.get(usage.service_tier, price.standard)
     rates = tariff.of(usage.input_tokens)
+    total = _input(usage, rates) + _output(usage, rates) + _beside(usage, rates)
+    if usage.service_tier == _BATCH and _BATCH not in price.services:
+        total *= BATCH_FACTOR
     # Without trailing zeros: clients see it as text.
-    return (_input(usage, rates) + _output(usage, rates) + _beside(usage, rates)).normalize()
+    return total.normalize()
 
 
 def _input(usage: Usage, rates: Rates) -> Decimal:
@@ -147,6 +156,9 @@ def _beside(usage: Usage, rates: Rates) -> Decimal:
     return (
         usage.audio_seconds * rates.audio_second
         + usage.web_searches * rates.web_search
+        + usage.images * rates.image
+        + usage.characters * rates.character
+        + usage.search_units * rates.search_unit
         + (rates.searching if usage.web_searches else _NOTHING)
         + usage.requests * rates.request
     )

@@ -88,6 +88,7 @@ _VERTEX = Provider(
     settings=frozenset({"vertex_project", "vertex_location"}),
     key_argument="vertex_credentials",
 )
+_COHERE = Provider(Lane.ADAPTER, "https://api.cohere.com/v2/chat", path="/v2/chat", apis=(Operation.RERANK,))
 _AZURE = Provider(Lane.FULL, settings=frozenset({"api_version"}))
 _WATSONX = Provider(
     Lane.FULL, token_hosts=("iam.cloud.ibm.com",), settings=frozenset({"project_id", "space_id"})
@@ -165,14 +166,17 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
         # Those with a protocol of their own.
         **_adapter(
             codestral="https://codestral.mistral.ai/v1",
-            cohere="https://api.cohere.com/v2/chat",
-            cohere_chat="https://api.cohere.com/v2/chat",
             gemini="https://generativelanguage.googleapis.com/v1beta",
-            mistral="https://api.mistral.ai/v1",
             ollama_chat="http://127.0.0.1:11434",
             voyage="https://api.voyageai.com/v1",
             cloudflare="",
             triton="",
+        ),
+        "cohere": _COHERE,
+        "cohere_chat": _COHERE,
+        "mistral": Provider(
+            Lane.ADAPTER, "https://api.mistral.ai/v1", path="/v1",
+            apis=(Operation.MODERATIONS, Operation.TRANSCRIPTIONS),
         ),
         "anthropic": Provider(
             Lane.ADAPTER, "https://api.anthropic.com/v1/messages", path="/v1/messages",

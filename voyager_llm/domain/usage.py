@@ -44,6 +44,10 @@ class Usage:
     # Of audio that is paid for by its length.
     audio_seconds: int = 0
     web_searches: int = 0
+    # Pictures made, characters spoken, and searches of a reranker: a query over up to 100 documents.
+    images: int = 0
+    characters: int = 0
+    search_units: int = 0
     # Provider calls that were answered.
     requests: int = 0
     # In which the provider served it, in its words: "priority", "flex", "batch"; empty: it does not say.
@@ -65,7 +69,7 @@ class Usage:
             self.cache_write_tokens, self.cache_write_1h_tokens, self.audio_input_tokens,
             self.cached_audio_tokens, self.image_input_tokens, self.video_input_tokens,
             self.audio_output_tokens, self.image_output_tokens, self.audio_seconds, self.web_searches,
-            self.requests,
+            self.images, self.characters, self.search_units, self.requests,
         )  # fmt: skip
 
     def _is_tidy(self) -> bool:
@@ -90,7 +94,7 @@ class Usage:
         self._limit(self.input_tokens, "audio_input_tokens", "image_input_tokens", "video_input_tokens")
         self._limit(min(self.cached_input_tokens, self.audio_input_tokens), "cached_audio_tokens")
         self._limit(self.output_tokens, "reasoning_tokens", "audio_output_tokens", "image_output_tokens")
-        for alone in ("audio_seconds", "web_searches", "requests"):
+        for alone in (*UNITS, "requests"):
             self._limit(MOST, alone)
 
     def _limit(self, whole: int, *parts: str) -> None:
@@ -101,4 +105,6 @@ class Usage:
             whole -= count
 
 
+# What is counted beside tokens and requests; each is a whole of its own.
+UNITS = ("audio_seconds", "web_searches", "images", "characters", "search_units")
 NOTHING_USED = Usage()

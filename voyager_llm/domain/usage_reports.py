@@ -7,13 +7,13 @@ formats differ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from voyager_llm.domain.reported import NOTHING, Report, count, part, rows, text
 from voyager_llm.domain.usage import MOST, Usage
-
-Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,13 @@ class WireFormat:
         return self.usage_told(self.told(document))
 
     def usage_told(self, told: Report) -> Usage | None:
-        """As `usage`, of what is told already. No tokens at all are no report: LiteLLM writes so for want of
+        """As `usage`, of what is told already. Nothing counted is no report: LiteLLM writes so for want of
         one."""
         if not told:
             return None
         usage = self.read(told)
-        return usage if usage.total_tokens or usage.audio_seconds else None
+        counts = (usage.total_tokens, usage.audio_seconds, usage.images, usage.search_units)
+        return usage if any(counts) else None
 
 
 class Reports:
@@ -55,33 +56,8 @@ class Reports:
         return self._format.usage_told(self._told)
 
 
-_NOTHING: Report = {}
 # Tokens written to a cache that lives for an hour, as Anthropic and LiteLLM call them.
 _HOUR = "ephemeral_1h_input_tokens"
-
-
-def _part(report: Report, key: str) -> Report:
-    found = report.get(key)
-    return cast("Report", found) if isinstance(found, dict) else _NOTHING
-
-
-def _count(report: Report, key: str) -> int:
-    value = report.get(key)
-    if type(value) is int:
-        return max(0, value)
-    return int(value) if isinstance(value, float) and 0 < value <= MOST else 0
-
-
-def _text(report: Report, key: str) -> str:
-    value = report.get(key)
-    return value.lower() if isinstance(value, str) else ""
-
-
-def _rows(report: Report, key: str) -> list[Report]:
-    found = report.get(key)
-    if not isinstance(found, list):
-        return []
-    return [cast("Report", row) for row in cast("list[Any]", found) if isinstance(row, dict)]
 
 
 # OpenAI: chat, text and embeddings, and whoever speaks like it.
@@ -90,7 +66,7 @@ def _rows(report: Report, key: str) -> list[Report]:
 def _openai_told(document: Report) -> Report:
     usage = document.get("usage")
     if not isinstance(usage, dict):
-        return _NOTHING
+        return NOTHING
     tier = document.get("service_tier")
     return {**usage, "service_tier": tier} if tier else cast("Report", usage)
 
@@ -98,23 +74,23 @@ def _openai_told(document: Report) -> Report:
 def _read_openai(usage: Report) -> Usage:
     if "input_tokens" in usage and "prompt_tokens" not in usage:
         return _read_responses(usage)
-    wrote = _part(usage, "completion_tokens_details")
-    prompt, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    reasoning, total = _count(wrote, "reasoning_tokens"), _count(usage, "total_tokens")
+    wrote = part(usage, "completion_tokens_details")
+    prompt, output = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+    reasoning, total = count(wrote, "reasoning_tokens"), count(usage, "total_tokens")
     if reasoning and (total == prompt + output + reasoning or (reasoning > output and not total)):
         output += reasoning  # xAI's stands beside what was said; the total tells
     if not prompt and not output:
         prompt = total  # of embeddings, some report nothing else
-    return _read_like_openai(usage, prompt, output, _part(usage, "prompt_tokens_details"), wrote)
+    return _read_like_openai(usage, prompt, output, part(usage, "prompt_tokens_details"), wrote)
 
 
 def _read_responses(usage: Report) -> Usage:
     return _read_like_openai(
         usage,
-        _count(usage, "input_tokens"),
-        _count(usage, "output_tokens"),
-        _part(usage, "input_tokens_details"),
-        _part(usage, "output_tokens_details"),
+        count(usage, "input_tokens"),
+        count(usage, "output_tokens"),
+        part(usage, "input_tokens_details"),
+        part(usage, "output_tokens_details"),
     )
 
 
@@ -123,35 +99,35 @@ def _read_like_openai(usage: Report, prompt: int, output: int, given: Report, wr
         input_tokens=prompt,
         output_tokens=output,
         # OpenAI, LiteLLM of Anthropic, DeepSeek, Mistral, Moonshot.
-        cached_input_tokens=_count(given, "cached_tokens")
-        or _count(usage, "cache_read_input_tokens")
-        or _count(usage, "prompt_cache_hit_tokens")
-        or _count(usage, "num_cached_tokens")
-        or _count(usage, "cached_tokens"),
-        reasoning_tokens=_count(wrote, "reasoning_tokens"),
+        cached_input_tokens=count(given, "cached_tokens")
+        or count(usage, "cache_read_input_tokens")
+        or count(usage, "prompt_cache_hit_tokens")
+        or count(usage, "num_cached_tokens")
+        or count(usage, "cached_tokens"),
+        reasoning_tokens=count(wrote, "reasoning_tokens"),
         # OpenAI and OpenRouter, LiteLLM of Bedrock, LiteLLM of Anthropic.
-        cache_write_tokens=_count(given, "cache_write_tokens")
-        or _count(given, "cache_creation_tokens")
-        or _count(usage, "cache_creation_input_tokens"),
-        cache_write_1h_tokens=_count(_part(given, "cache_creation_token_details"), _HOUR),
-        audio_input_tokens=_count(given, "audio_tokens"),
-        cached_audio_tokens=_count(_part(given, "cached_tokens_details"), "audio_tokens"),
-        image_input_tokens=_count(given, "image_tokens"),
-        video_input_tokens=_count(given, "video_tokens"),
-        audio_output_tokens=_count(wrote, "audio_tokens"),
-        image_output_tokens=_count(wrote, "image_tokens"),
-        audio_seconds=_count(usage, "prompt_audio_seconds") or _count(usage, "seconds"),
-        web_searches=_count(_part(usage, "server_tool_use"), "web_search_requests")
-        or _count(given, "web_search_requests")
-        or _count(usage, "num_search_queries"),
+        cache_write_tokens=count(given, "cache_write_tokens")
+        or count(given, "cache_creation_tokens")
+        or count(usage, "cache_creation_input_tokens"),
+        cache_write_1h_tokens=count(part(given, "cache_creation_token_details"), _HOUR),
+        audio_input_tokens=count(given, "audio_tokens"),
+        cached_audio_tokens=count(part(given, "cached_tokens_details"), "audio_tokens"),
+        image_input_tokens=count(given, "image_tokens"),
+        video_input_tokens=count(given, "video_tokens"),
+        audio_output_tokens=count(wrote, "audio_tokens"),
+        image_output_tokens=count(wrote, "image_tokens"),
+        audio_seconds=count(usage, "prompt_audio_seconds") or count(usage, "seconds"),
+        web_searches=count(part(usage, "server_tool_use"), "web_search_requests")
+        or count(given, "web_search_requests")
+        or count(usage, "num_search_queries"),
         requests=1,
-        service_tier=_text(usage, "service_tier"),
+        service_tier=text(usage, "service_tier"),
     )
 
 
 def _responses_told(document: Report) -> Report:
     # An event of a stream holds the answer.
-    return _openai_told(document) or _openai_told(_part(document, "response"))
+    return _openai_told(document) or _openai_told(part(document, "response"))
 
 
 # Anthropic: input_tokens are those that no cache had to do with.
@@ -159,26 +135,26 @@ def _responses_told(document: Report) -> Report:
 
 def _anthropic_told(document: Report) -> Report:
     # The first event of a stream holds the message.
-    return _part(document, "usage") or _part(_part(document, "message"), "usage")
+    return part(document, "usage") or part(part(document, "message"), "usage")
 
 
 def _read_anthropic(usage: Report) -> Usage:
     # Where a conversation was compacted on the way, the sums are those of its steps.
-    steps = _rows(usage, "iterations") or [usage]
-    cached = sum(_count(step, "cache_read_input_tokens") for step in steps)
-    hour = sum(_count(_part(step, "cache_creation"), _HOUR) for step in steps)
-    five_minutes = sum(_count(_part(step, "cache_creation"), "ephemeral_5m_input_tokens") for step in steps)
-    written = max(sum(_count(step, "cache_creation_input_tokens") for step in steps), hour + five_minutes)
+    steps = rows(usage, "iterations") or [usage]
+    cached = sum(count(step, "cache_read_input_tokens") for step in steps)
+    hour = sum(count(part(step, "cache_creation"), _HOUR) for step in steps)
+    five_minutes = sum(count(part(step, "cache_creation"), "ephemeral_5m_input_tokens") for step in steps)
+    written = max(sum(count(step, "cache_creation_input_tokens") for step in steps), hour + five_minutes)
     return Usage(
-        input_tokens=sum(_count(step, "input_tokens") for step in steps) + cached + written,
-        output_tokens=sum(_count(step, "output_tokens") for step in steps),
+        input_tokens=sum(count(step, "input_tokens") for step in steps) + cached + written,
+        output_tokens=sum(count(step, "output_tokens") for step in steps),
         cached_input_tokens=cached,
-        reasoning_tokens=_count(_part(usage, "output_tokens_details"), "thinking_tokens"),
+        reasoning_tokens=count(part(usage, "output_tokens_details"), "thinking_tokens"),
         cache_write_tokens=written,
         cache_write_1h_tokens=hour,
-        web_searches=_count(_part(usage, "server_tool_use"), "web_search_requests"),
+        web_searches=count(part(usage, "server_tool_use"), "web_search_requests"),
         requests=1,
-        service_tier=_text(usage, "service_tier"),
+        service_tier=text(usage, "service_tier"),
     )
 
 
@@ -189,23 +165,23 @@ _SEARCHES = "web_search_queries"
 
 
 def _gemini_told(document: Report) -> Report:
-    usage = _part(document, "usageMetadata")
+    usage = part(document, "usageMetadata")
     queries = 0
-    for candidate in _rows(document, "candidates"):
-        asked = _part(candidate, "groundingMetadata").get("webSearchQueries")
+    for candidate in rows(document, "candidates"):
+        asked = part(candidate, "groundingMetadata").get("webSearchQueries")
         queries += len(cast("list[Any]", asked)) if isinstance(asked, list) else 0
     return {**usage, _SEARCHES: queries} if queries else usage
 
 
 def _read_gemini(usage: Report) -> Usage:
-    searches = _count(usage, _SEARCHES)
+    searches = count(usage, _SEARCHES)
     # What a search found is not billed as input.
-    tools = 0 if searches else _count(usage, "toolUsePromptTokenCount")
-    prompt = _count(usage, "promptTokenCount")
-    output = _count(usage, "candidatesTokenCount") or _count(usage, "responseTokenCount")
-    thoughts = _count(usage, "thoughtsTokenCount")
-    total = _count(usage, "totalTokenCount")
-    if not total or total != prompt + _count(usage, "toolUsePromptTokenCount") + output:
+    tools = 0 if searches else count(usage, "toolUsePromptTokenCount")
+    prompt = count(usage, "promptTokenCount")
+    output = count(usage, "candidatesTokenCount") or count(usage, "responseTokenCount")
+    thoughts = count(usage, "thoughtsTokenCount")
+    total = count(usage, "totalTokenCount")
+    if not total or total != prompt + count(usage, "toolUsePromptTokenCount") + output:
         output += thoughts  # else they are inside already
     given = _modalities(usage, "promptTokensDetails")
     for modality, tokens in _modalities(usage, "toolUsePromptTokensDetails").items() if tools else ():
@@ -214,7 +190,7 @@ def _read_gemini(usage: Report) -> Usage:
     return Usage(
         input_tokens=prompt + tools,
         output_tokens=output,
-        cached_input_tokens=_count(usage, "cachedContentTokenCount"),
+        cached_input_tokens=count(usage, "cachedContentTokenCount"),
         reasoning_tokens=thoughts,
         audio_input_tokens=given.get("audio", 0),
         cached_audio_tokens=_modalities(usage, "cacheTokensDetails").get("audio", 0),
@@ -225,15 +201,15 @@ def _read_gemini(usage: Report) -> Usage:
         image_output_tokens=wrote.get("image", 0),
         web_searches=searches,
         requests=1,
-        service_tier=_text(usage, "serviceTier") or _TRAFFIC.get(_text(usage, "trafficType"), ""),
+        service_tier=text(usage, "serviceTier") or _TRAFFIC.get(text(usage, "trafficType"), ""),
     )
 
 
 def _modalities(usage: Report, key: str) -> dict[str, int]:
     tokens: dict[str, int] = {}
-    for row in _rows(usage, key):
-        modality = _text(row, "modality")
-        tokens[modality] = tokens.get(modality, 0) + _count(row, "tokenCount")
+    for row in rows(usage, key):
+        modality = text(row, "modality")
+        tokens[modality] = tokens.get(modality, 0) + count(row, "tokenCount")
     return tokens
 
 
@@ -241,22 +217,22 @@ def _modalities(usage: Report, key: str) -> dict[str, int]:
 
 
 def _converse_told(document: Report) -> Report:
-    usage, tier = _part(document, "usage"), _text(_part(document, "serviceTier"), "type")
+    usage, tier = part(document, "usage"), text(part(document, "serviceTier"), "type")
     return {**usage, "service_tier": tier} if usage and tier else usage
 
 
 def _read_converse(usage: Report) -> Usage:
-    cached = _count(usage, "cacheReadInputTokens") or _count(usage, "cacheReadInputTokenCount")
-    written = _count(usage, "cacheWriteInputTokens") or _count(usage, "cacheWriteInputTokenCount")
-    hour = sum(_count(row, "inputTokens") for row in _rows(usage, "cacheDetails") if row.get("ttl") == "1h")
+    cached = count(usage, "cacheReadInputTokens") or count(usage, "cacheReadInputTokenCount")
+    written = count(usage, "cacheWriteInputTokens") or count(usage, "cacheWriteInputTokenCount")
+    hour = sum(count(row, "inputTokens") for row in rows(usage, "cacheDetails") if row.get("ttl") == "1h")
     return Usage(
-        input_tokens=_count(usage, "inputTokens") + cached + written,
-        output_tokens=_count(usage, "outputTokens"),
+        input_tokens=count(usage, "inputTokens") + cached + written,
+        output_tokens=count(usage, "outputTokens"),
         cached_input_tokens=cached,
         cache_write_tokens=written,
         cache_write_1h_tokens=hour,
         requests=1,
-        service_tier=_text(usage, "service_tier"),
+        service_tier=text(usage, "service_tier"),
     )
 
 
@@ -265,17 +241,17 @@ def _read_converse(usage: Report) -> Usage:
 
 def _cohere_told(document: Report) -> Report:
     # The last event of a stream holds it in its delta; an answer with embeddings in its meta.
-    return _part(document, "usage") or _part(_part(document, "delta"), "usage") or _part(document, "meta")
+    return part(document, "usage") or part(part(document, "delta"), "usage") or part(document, "meta")
 
 
 def _read_cohere(usage: Report) -> Usage:
-    billed = _part(usage, "billed_units")
-    counted = billed or _part(usage, "tokens")
-    images = _count(counted, "image_tokens")
+    billed = part(usage, "billed_units")
+    counted = billed or part(usage, "tokens")
+    images = count(counted, "image_tokens")
     return Usage(
-        input_tokens=_count(counted, "input_tokens") + images,
-        output_tokens=_count(counted, "output_tokens"),
-        cached_input_tokens=0 if billed else _count(usage, "cached_tokens"),
+        input_tokens=count(counted, "input_tokens") + images,
+        output_tokens=count(counted, "output_tokens"),
+        cached_input_tokens=0 if billed else count(usage, "cached_tokens"),
         image_input_tokens=images,
         requests=1,
     )
@@ -285,18 +261,78 @@ def _read_cohere(usage: Report) -> Usage:
 
 
 def _ollama_told(document: Report) -> Report:
-    return document if "eval_count" in document or "prompt_eval_count" in document else _NOTHING
+    return document if "eval_count" in document or "prompt_eval_count" in document else NOTHING
 
 
 def _read_ollama(usage: Report) -> Usage:
     return Usage(
-        input_tokens=_count(usage, "prompt_eval_count"),
-        output_tokens=_count(usage, "eval_count"),
+        input_tokens=count(usage, "prompt_eval_count"),
+        output_tokens=count(usage, "eval_count"),
         requests=1,
     )
 
 
+# Pictures: counted, and most report tokens besides. What is not said to be text is the picture.
+
+
+def _images_told(document: Report) -> Report:
+    usage, kind = part(document, "usage"), document.get("type")
+    made = len(rows(document, "data")) or (isinstance(kind, str) and kind.endswith(".completed"))
+    return {**usage, "images": int(made)} if made or usage else NOTHING
+
+
+def _read_images(usage: Report) -> Usage:
+    read = _read_openai(usage)
+    said = count(part(usage, "output_tokens_details"), "text_tokens")
+    return replace(read, image_output_tokens=read.output_tokens - said, images=count(usage, "images"))
+
+
+# Speech: all that is written is sound.
+
+
+def _read_speech(usage: Report) -> Usage:
+    read = _read_openai(usage)
+    return replace(read, audio_output_tokens=read.output_tokens)
+
+
+# Transcriptions: tokens or seconds. The longest form of an answer tells the sound's length in any case.
+
+
+def _heard_told(document: Report) -> Report:
+    usage, seconds = part(document, "usage"), document.get("duration")
+    return usage or ({"seconds": seconds} if isinstance(seconds, (int, float)) else NOTHING)
+
+
+def _read_heard(usage: Report) -> Usage:
+    heard = part(usage, "input_token_details")
+    seconds = usage.get("seconds")
+    rounded = math.ceil(seconds) if isinstance(seconds, float) and 0 < seconds <= MOST else 0
+    read = _read_openai(usage)
+    return replace(
+        read,
+        audio_input_tokens=count(heard, "audio_tokens") or read.audio_input_tokens,
+        audio_seconds=rounded or read.audio_seconds,
+    )
+
+
+# Rankings: Cohere and LiteLLM bill searches, Jina and vLLM report tokens.
+
+
+def _ranked_told(document: Report) -> Report:
+    meta = part(document, "meta")
+    return part(meta, "billed_units") or part(document, "usage") or part(meta, "tokens")
+
+
+def _read_ranked(usage: Report) -> Usage:
+    tokens = count(usage, "input_tokens") or count(usage, "total_tokens")
+    return Usage(input_tokens=tokens, search_units=count(usage, "search_units"), requests=1)
+
+
 OPENAI = WireFormat(_openai_told, _read_openai)
+IMAGES = WireFormat(_images_told, _read_images)
+SPEECH = WireFormat(_openai_told, _read_speech)
+HEARD = WireFormat(_heard_told, _read_heard)
+RANKED = WireFormat(_ranked_told, _read_ranked)
 RESPONSES = WireFormat(_responses_told, _read_responses)
 ANTHROPIC = WireFormat(_anthropic_told, _read_anthropic)
 GEMINI = WireFormat(_gemini_told, _read_gemini)

@@ -32,6 +32,14 @@ VERSIONS = Table(
     Column("written_at", BigInteger, nullable=False),
 )
 
+# What was accounted for, so that nobody accounts for it again.
+SETTLED = Table(
+    "settled",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("settled_at", BigInteger, nullable=False),
+)
+
 # Definitions that stand here alone although clusters have a resource for their kind by now.
 UNPUBLISHED = Table(
     "unpublished",
