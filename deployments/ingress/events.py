@@ -3,7 +3,7 @@
 Proxies and SDKs take a connection for dead that is silent for long, and a model may think for minutes before
 it says anything. So after each so many seconds of silence a comment goes out, which clients ignore;
 the answer's head goes before it where it is not out yet (`docs/decisions/0024-keep-alive.md`). Used by
-`openai/api.py`.
+`answering.py`.
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import orjson
 
+from deployments.ingress.answering import Streams, headers_of
 from deployments.ingress.anthropic import models
 from deployments.ingress.anthropic.decode import decode
 from deployments.ingress.anthropic.events import MessageEvents
@@ -13,7 +15,6 @@ from deployments.ingress.anthropic.message import message
 from deployments.ingress.asgi import Header, HttpRequest, Send, respond
 from deployments.ingress.context import told_by_anthropic
 from deployments.ingress.events import EventStream
-from deployments.ingress.failing import told
 from deployments.ingress.status import (
     anthropic_body,
     anthropic_limit_headers,
@@ -24,10 +25,10 @@ from deployments.request.demand import demand
 from deployments.request.exchange import Exchange
 from deployments.request.limits import Limits
 from deployments.request.pipeline import Pipeline
-from voyager_llm.domain.completion import Account, CompletionRequest
+from voyager_llm.domain.completion import CompletionRequest
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.request import RequestContext
-from voyager_llm.errors import InvalidArgument, UpstreamUnsupported, VoyagerError
+from voyager_llm.errors import InvalidArgument, Standing, UpstreamUnsupported, VoyagerError
 from voyager_llm.snapshot import CompiledModel, SnapshotCell
 
 OPERATIONS = frozenset({Operation.MESSAGES, Operation.COUNT_TOKENS})
@@ -45,7 +46,7 @@ class AnthropicApi:
         self._pipeline = pipeline
         self._snapshots = snapshots
         self._limits = limits
-        self._keep_alive_s = keep_alive_s
+        self._streams = Streams(pipeline, limits, _limit_headers, keep_alive_s)
 
     async def serve(
         self, request: HttpRequest, operation: Operation, ctx: RequestContext, send: Send
@@ -55,7 +56,9 @@ class AnthropicApi:
         if operation is Operation.COUNT_TOKENS:
             await self._count(asked.request, ctx, send)
         elif asked.request.stream:
-            await self._stream(asked.request, ctx, send)
+            await self._streams.answer(
+                asked.request, ctx, send, _tell, lambda error: _error(error, ctx.trace.id)
+            )
         else:
             await self._whole(asked.request, ctx, send)
 
@@ -63,31 +66,8 @@ class AnthropicApi:
         done = await self._pipeline.complete(ctx, request)
         is_native = done.operation is Operation.MESSAGES
         body = done.body if is_native else message(done.body, done.account)
-        limits = self._limited(done.account.model)
-        await respond(send, 200, body, _headers(ctx, done.account) + limits)
-
-    async def _stream(self, request: CompletionRequest, ctx: RequestContext, send: Send) -> None:
-        """As OpenAI's: raises while the client has not heard of us."""
-        named = trace_headers(ctx.trace.id)
-        async with EventStream(send, named, self._keep_alive_s) as events:
-            try:
-                exchange = await self._pipeline.open(ctx, request)
-            except Exception as error:
-                if not events.has_begun:
-                    raise
-                await events.send(_error(told(error, ctx.trace.id), ctx))
-                await events.end()
-                return
-            async with exchange:
-                model = (b"x-voyager-model", exchange.model.encode())
-                await events.begin([*named, model, *self._limited(exchange.model)])
-                try:
-                    await _tell(exchange, events)
-                except VoyagerError as error:
-                    # What its attempts showed is known once it is closed.
-                    await exchange.aclose()
-                    await events.send(_error(error, ctx))
-                await events.end()
+        limits = _limit_headers(self._limits.of(done.account.model))
+        await respond(send, 200, body, headers_of(ctx, done.account) + limits)
 
     async def _count(self, request: CompletionRequest, ctx: RequestContext, send: Send) -> None:
         """By the provider, where one of those that would answer counts its own prompts."""
@@ -98,7 +78,7 @@ class AnthropicApi:
             except UpstreamUnsupported:
                 pass  # an endpoint that speaks Anthropic's protocol, and not all of it
             else:
-                await respond(send, 200, done.body, [*_headers(ctx, done.account), (_COUNTED, b"provider")])
+                await respond(send, 200, done.body, [*headers_of(ctx, done.account), (_COUNTED, b"provider")])
                 return
         body = orjson.dumps({"input_tokens": _estimate(request)})
         await respond(send, 200, body, [*trace_headers(ctx.trace.id), (_COUNTED, b"estimate")])
@@ -110,10 +90,6 @@ class AnthropicApi:
         if isinstance(found, CompiledModel):
             return [found]
         return list(config.known(target.model for target in found.targets))
-
-    def _limited(self, destination: str) -> list[Header]:
-        limits = self._limits.of(destination)
-        return limit_headers(limits) + anthropic_limit_headers(limits)
 
     def list_models(self, query: str) -> bytes:
         """Raises `InvalidArgument`."""
@@ -137,8 +113,12 @@ async def _tell(exchange: Exchange, events: EventStream) -> None:
     await events.send(messages.end(exchange.account.usage))
 
 
-def _error(error: VoyagerError, ctx: RequestContext) -> bytes:
-    return b"event: error\ndata: " + anthropic_body(error, ctx.trace.id) + b"\n\n"
+def _error(error: VoyagerError, trace_id: str) -> bytes:
+    return b"event: error\ndata: " + anthropic_body(error, trace_id) + b"\n\n"
+
+
+def _limit_headers(limits: Mapping[str, Standing]) -> list[Header]:
+    return limit_headers(limits) + anthropic_limit_headers(limits)
 
 
 def _counts(model: CompiledModel) -> bool:
@@ -149,12 +129,3 @@ def _estimate(request: CompletionRequest) -> int:
     """As for limits (`demand.py`), and definitions of tools by their length."""
     tools = request.body.get("tools")
     return demand(request).prompt_tokens + (len(orjson.dumps(tools)) // _CHARS_PER_TOKEN if tools else 0)
-
-
-def _headers(ctx: RequestContext, account: Account) -> list[Header]:
-    return [
-        (b"x-voyager-model", account.model.encode()),
-        (b"x-voyager-attempts", str(len(account.attempts)).encode()),
-        (b"x-voyager-cost", format(account.cost, "f").encode()),
-        *trace_headers(ctx.trace.id),
-    ]

@@ -13,13 +13,12 @@ from typing import Any
 from deployments.ingress.anthropic.chat import Chat
 from deployments.ingress.anthropic.turns import signed_alone
 from deployments.ingress.asgi import HttpRequest
-from deployments.ingress.openai.decode import prompt_call, read_object
+from deployments.ingress.openai.decode import named_in, read_object
 from voyager_llm.domain.completion import CompletionRequest, Headers, Original
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.parameters import check
 from voyager_llm.errors import InvalidArgument
 
-_PROMPT = "prompt:"
 _VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BETA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MAX_BETAS = 64
@@ -38,15 +37,9 @@ class Asked:
 def decode(request: HttpRequest, operation: Operation) -> Asked:
     """``operation``: `MESSAGES` or `COUNT_TOKENS`. Raises `InvalidArgument` naming the field."""
     document = read_object(request.body)
-    destination = document.pop("model", None)
-    if not isinstance(destination, str) or not destination:
-        raise InvalidArgument("is required and must be a string", "model")
-    prompt = None
-    if destination.startswith(_PROMPT) and operation is Operation.MESSAGES:
-        prompt = prompt_call(destination, document.pop("variables", None))
-        destination = document.pop("target", "")
-        if not isinstance(destination, str):
-            raise InvalidArgument("must be the name of a model or route", "target")
+    destination, prompt = named_in(document)
+    if prompt is not None and operation is Operation.COUNT_TOKENS:
+        raise InvalidArgument("tokens of stored prompts are not counted; name the model", "model")
     further = check(operation, document)
     if prompt is None and not document.get("messages"):
         raise InvalidArgument("must be a list of at least one message", "messages")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deployments.ingress.asgi import Header, Send, end_events, respond, send_block
+from deployments.ingress.answering import headers_of
+from deployments.ingress.asgi import Send, end_events, respond, send_block
 from deployments.ingress.status import openai_body, trace_headers
 from deployments.lanes.forward import EVENTS
 from deployments.request.exchange import Exchange
@@ -14,15 +15,9 @@ async def whole(exchange: Exchange, ctx: RequestContext, send: Send, body: bytes
     """Answer at once; with ``body`` instead of the provider's, where there is one."""
     async with exchange:
         completion = await exchange.read()
-    account = completion.account
-    headers: list[Header] = [
-        (b"x-voyager-model", account.model.encode()),
-        (b"x-voyager-attempts", str(len(account.attempts)).encode()),
-        (b"x-voyager-cost", format(account.cost, "f").encode()),
-        *trace_headers(ctx.trace.id),
-    ]
     kind = (b"content-type", completion.content_type.encode("latin-1", "replace"))
-    await respond(send, 200, completion.body if body is None else body, headers, kind)
+    answer = completion.body if body is None else body
+    await respond(send, 200, answer, headers_of(ctx, completion.account), kind)
 
 
 async def stream(exchange: Exchange, ctx: RequestContext, send: Send) -> None:

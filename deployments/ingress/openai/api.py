@@ -6,26 +6,21 @@ from typing import Any
 
 import orjson
 
-from deployments.ingress.asgi import (
-    Header,
-    HttpRequest,
-    Send,
-    respond,
-)
+from deployments.ingress.answering import Streams, headers_of
+from deployments.ingress.asgi import HttpRequest, Send, respond
 from deployments.ingress.context import told_by_openai
 from deployments.ingress.events import EventStream
-from deployments.ingress.failing import told
 from deployments.ingress.openai.decode import decode
-from deployments.ingress.status import limit_headers, openai_body, trace_headers
+from deployments.ingress.status import limit_headers, openai_body
 from deployments.lanes.sse import DONE, frame
+from deployments.request.exchange import Exchange
 from deployments.request.limits import Limits
 from deployments.request.pipeline import Pipeline
 from voyager_llm.domain.alias import PROMPT_PREFIX
-from voyager_llm.domain.completion import Account, CompletionRequest
+from voyager_llm.domain.completion import CompletionRequest
 from voyager_llm.domain.operation import Operation
 from voyager_llm.domain.request import RequestContext
 from voyager_llm.domain.route import RouteDefinition
-from voyager_llm.errors import VoyagerError
 from voyager_llm.snapshot import CompiledModel, SnapshotCell
 
 
@@ -38,7 +33,7 @@ class OpenAIApi:
         self._pipeline = pipeline
         self._snapshots = snapshots
         self._limits = limits
-        self._keep_alive_s = keep_alive_s
+        self._streams = Streams(pipeline, limits, limit_headers, keep_alive_s)
 
     async def complete(
         self, request: HttpRequest, operation: Operation, destination: str, ctx: RequestContext, send: Send
@@ -47,7 +42,9 @@ class OpenAIApi:
         decoded = decode(request, operation, destination)
         ctx = told_by_openai(ctx, decoded.body)
         if decoded.stream:
-            await self._stream(decoded, ctx, send)
+            await self._streams.answer(
+                decoded, ctx, send, _tell, lambda error: frame(openai_body(error, ctx.trace.id))
+            )
         else:
             await self._whole(decoded, ctx, send)
 
@@ -55,32 +52,6 @@ class OpenAIApi:
         completion = await self._pipeline.complete(ctx, request)
         limits = limit_headers(self._limits.of(completion.account.model))
         await respond(send, 200, completion.body, headers_of(ctx, completion.account) + limits)
-
-    async def _stream(self, request: CompletionRequest, ctx: RequestContext, send: Send) -> None:
-        """Until the first block another endpoint may be tried, also where the client has heard from us by
-        then; what fails after that is told in the stream. Raises while it has not."""
-        named = trace_headers(ctx.trace.id)
-        async with EventStream(send, named, self._keep_alive_s) as events:
-            try:
-                exchange = await self._pipeline.open(ctx, request)
-            except Exception as error:
-                if not events.has_begun:
-                    raise
-                await events.send(frame(openai_body(told(error, ctx.trace.id), ctx.trace.id)))
-                await events.end()
-                return
-            async with exchange:
-                model = (b"x-voyager-model", exchange.model.encode())
-                await events.begin([*named, model, *limit_headers(self._limits.of(exchange.model))])
-                try:
-                    async for block in exchange:
-                        await events.send(block)
-                    await events.send(DONE)
-                except VoyagerError as error:
-                    # What its attempts showed is known once it is closed.
-                    await exchange.aclose()
-                    await events.send(frame(openai_body(error, ctx.trace.id)))
-                await events.end()
 
     def list_models(self) -> bytes:
         """Models, routes and prompts, by names and aliases: whatever `model` may name."""
@@ -109,11 +80,7 @@ def _entry(name: str, found: CompiledModel | RouteDefinition | None) -> dict[str
     return {"id": name, "object": "model", "created": 0, "owned_by": owner}
 
 
-def headers_of(ctx: RequestContext, account: Account) -> list[Header]:
-    """What a whole answer says of itself."""
-    return [
-        (b"x-voyager-model", account.model.encode()),
-        (b"x-voyager-attempts", str(len(account.attempts)).encode()),
-        (b"x-voyager-cost", format(account.cost, "f").encode()),
-        *trace_headers(ctx.trace.id),
-    ]
+async def _tell(exchange: Exchange, events: EventStream) -> None:
+    async for block in exchange:
+        await events.send(block)
+    await events.send(DONE)

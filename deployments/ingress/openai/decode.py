@@ -37,19 +37,11 @@ def decode(request: HttpRequest, operation: Operation, named: str = "") -> Compl
     Raises `InvalidArgument` naming the field."""
     most = _MAX_VALUES if operation is Operation.CHAT else 2 * _MAX_TOKEN_IDS
     body = read_object(request.body, most)
-    written = body.pop("model", None)
-    destination = named or written
-    if not isinstance(destination, str) or not destination:
-        raise InvalidArgument("is required and must be a string", "model")
-    prompt = None
-    if destination.startswith(_PROMPT):
-        prompt = prompt_call(destination, body.pop("variables", None))
-        destination = body.pop("target", "")
-        if not isinstance(destination, str):
-            raise InvalidArgument("must be the name of a model or route", "target")
-    further = check(operation, body)
     # Where the path names the model and the body none, there is no place in it for another name.
-    has_place = prompt is None and isinstance(written, str)
+    is_named = isinstance(body.get("model"), str)
+    destination, prompt = named_in(body, named)
+    further = check(operation, body)
+    has_place = prompt is None and is_named
     original = Original(operation, request.body, body) if has_place else None
     check_shape(operation, body, has_prompt=prompt is not None)
     stream = body.pop("stream", False)
@@ -64,6 +56,22 @@ def decode(request: HttpRequest, operation: Operation, named: str = "") -> Compl
         include_usage=bool(options.get("include_usage")),
         original=original,
     )
+
+
+def named_in(body: dict[str, Any], named: str = "") -> tuple[str, PromptCall | None]:
+    """The destination of a request, ``named`` or said by its body, and the prompt that it names instead of
+    one; what the body says of them is taken out. Raises `InvalidArgument` naming the field."""
+    written = body.pop("model", None)
+    destination = named or written
+    if not isinstance(destination, str) or not destination:
+        raise InvalidArgument("is required and must be a string", "model")
+    if not destination.startswith(_PROMPT):
+        return destination, None
+    prompt = prompt_call(destination, body.pop("variables", None))
+    target = body.pop("target", "")
+    if not isinstance(target, str):
+        raise InvalidArgument("must be the name of a model or route", "target")
+    return target, prompt
 
 
 def prompt_call(model: str, variables: object) -> PromptCall:

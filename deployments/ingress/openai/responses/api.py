@@ -11,11 +11,10 @@ from typing import Any
 
 import orjson
 
-from deployments.ingress.asgi import Header, HttpRequest, Send, respond
+from deployments.ingress.answering import Streams, headers_of
+from deployments.ingress.asgi import HttpRequest, Send, respond
 from deployments.ingress.context import told_by_openai
 from deployments.ingress.events import EventStream
-from deployments.ingress.failing import told
-from deployments.ingress.openai.api import headers_of
 from deployments.ingress.openai.responses.items import Item
 from deployments.ingress.openai.responses.keeper import Keeper
 from deployments.ingress.openai.responses.native import NativeReply
@@ -53,7 +52,7 @@ class ResponsesApi:
         self._store = store
         self._keeper = Keeper(store)
         self._limits = limits
-        self._keep_alive_s = keep_alive_s
+        self._streams = Streams(pipeline, limits, limit_headers, keep_alive_s)
 
     async def serve(self, request: HttpRequest, below: str, ctx: RequestContext, send: Send) -> None:
         """Whatever stands at the API's path or ``below`` it."""
@@ -95,31 +94,21 @@ class ResponsesApi:
             whole = await exchange.read()
         response = reply.whole(whole.body, whole.account.usage)
         await self._keep(asked, response, ctx)
-        headers = headers_of(ctx, whole.account) + self._limited(whole.account.model)
-        await respond(send, 200, reply.body(response), headers)
+        limits = limit_headers(self._limits.of(whole.account.model))
+        await respond(send, 200, reply.body(response), headers_of(ctx, whole.account) + limits)
 
     async def _stream(
         self, asked: Asked, completion: CompletionRequest, ctx: RequestContext, send: Send
     ) -> None:
-        """As of chats: raises while the client has not heard of us."""
-        named = trace_headers(ctx.trace.id)
-        async with EventStream(send, named, self._keep_alive_s) as events:
-            try:
-                exchange = await self._pipeline.open(ctx, completion)
-            except Exception as error:
-                if not events.has_begun:
-                    raise
-                fault = told(error, ctx.trace.id)
-                await events.send(TranslatedReply(asked, new_id()).failed(_failure(fault, ctx)))
-                await events.end()
-                return
-            async with exchange:
-                model = (b"x-voyager-model", exchange.model.encode())
-                await events.begin([*named, model, *self._limited(exchange.model)])
-                async with aclosing(self._told(exchange, asked, _reply(exchange, asked), ctx)) as blocks:
-                    async for block in blocks:
-                        await events.send(block)
-                await events.end()
+        async def tell(exchange: Exchange, events: EventStream) -> None:
+            async with aclosing(self._told(exchange, asked, _reply(exchange, asked), ctx)) as blocks:
+                async for block in blocks:
+                    await events.send(block)
+
+        def failed(error: VoyagerError) -> bytes:
+            return TranslatedReply(asked, new_id()).failed(_failure(error, ctx))
+
+        await self._streams.answer(completion, ctx, send, tell, failed)
 
     async def _told(
         self, exchange: Exchange, asked: Asked, reply: Reply, ctx: RequestContext
@@ -139,9 +128,6 @@ class ResponsesApi:
             yield events
         await self._keep(asked, response, ctx)
         yield reply.last(response)
-
-    def _limited(self, destination: str) -> list[Header]:
-        return limit_headers(self._limits.of(destination))
 
     async def _history(self, asked: Asked, ctx: RequestContext) -> Sequence[Item]:
         """What was said in the conversation that a request goes on with."""

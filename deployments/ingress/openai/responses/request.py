@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from deployments.ingress.openai.decode import prompt_call, read_object
+from deployments.ingress.openai.decode import named_in, read_object
 from deployments.ingress.openai.responses.chat import translated
 from deployments.ingress.openai.responses.items import Item, Items, for_providers, items_of
 from voyager_llm.domain.completion import CompletionRequest, Original, PromptCall
@@ -21,7 +21,8 @@ from voyager_llm.domain.parameters import check
 from voyager_llm.domain.splice import spliced
 from voyager_llm.errors import InvalidArgument
 
-_PROMPT = "prompt:"
+# Where tokens are counted, and no model is asked.
+_ANY = "any"
 _MAX_TOOLS = 512
 # Neither is kept, nor done later: for each, what to do instead.
 _INSTEAD = {
@@ -54,17 +55,8 @@ def read(body: bytes, *, counted: bool = False) -> Asked:
     `InvalidArgument` naming the field."""
     document = read_object(body)
     _check_depth(document)
-    destination = document.pop("model", None)
-    if counted and destination is None:
-        destination = ""
-    if not isinstance(destination, str) or not (destination or counted):
-        raise InvalidArgument("is required and must be a string", "model")
-    prompt = None
-    if destination.startswith(_PROMPT):
-        prompt = prompt_call(destination, document.pop("variables", None))
-        destination = document.pop("target", "")
-        if not isinstance(destination, str):
-            raise InvalidArgument("must be the name of a model or route", "target")
+    needs_none = counted and document.get("model") is None
+    destination, prompt = named_in(document, _ANY if needs_none else "")
     further = check(Operation.RESPONSES, document)
     for name, instead in _INSTEAD.items():
         if document.get(name):
