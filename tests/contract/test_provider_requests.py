@@ -67,7 +67,7 @@ async def test_every_form_of_an_address_is_called_alike(
 ) -> None:
     targets: set[str] = set()
     # OpenAI's protocol begins at /v1 unless a provider of it is known to have it elsewhere.
-    forms = ("", "/v1") if family.path in ("/v1", "") or family in ADAPTER else ("",)
+    forms = ("", "/v1") if family.path == "/v1" or family in ADAPTER else ("",)
     for form in (
         *forms,
         family.path,

@@ -284,7 +284,7 @@ def test_a_body_that_drips_is_given_up_in_the_end(running: RunningService) -> No
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "in chunks"])
 def test_a_body_over_the_limit_is_refused_in_words(running: RunningService, declared: bool) -> None:
-    size = 20_000_000
+    size = 60_000_000
     head = b"content-length: %d\r\n\r\n" % size if declared else b"transfer-encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", running.http_port), 20) as connection:
         connection.sendall(POST + head)
@@ -295,7 +295,7 @@ def test_a_body_over_the_limit_is_refused_in_words(running: RunningService, decl
                 )
         answer = connection.recv(4096)
     assert answer.startswith(b"HTTP/1.1 413")
-    assert b"larger than 8388608 bytes" in answer
+    assert b"larger than 52428800 bytes" in answer
     assert running.http.get("/healthz").status_code == 200
 
 

@@ -128,7 +128,7 @@ class Bench:
         self.leases = ScriptedLeases()
         self.ledger = Ledger()
         absent: Any = None
-        ports = Ports(self.caller, SlowRenderer(), absent, self.leases, absent, absent, absent)
+        ports = Ports(self.caller, SlowRenderer(), absent, self.leases, absent, absent, absent, absent)
         self.replica = Replica(Settings(**settings), ports, clock, observers=[self.ledger])
         self.pipeline = self.replica.pipeline
         self._version = 0

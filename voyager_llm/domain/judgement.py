@@ -87,6 +87,8 @@ JUDGEMENTS: Mapping[str, Judgement] = MappingProxyType(
         "content_policy_violation": Judgement(chain=Chain.OTHER_POLICY),
         "unauthenticated": _REQUEST,
         "not_found": _REQUEST,
+        "method_not_allowed": _REQUEST,
+        "previous_response_not_found": _REQUEST,
         "already_exists": _REQUEST,
         "version_conflict": _REQUEST,
         "failed_precondition": _REQUEST,
