@@ -46,6 +46,8 @@ def main() -> int:
             if path.name.endswith("_pb2_grpc.py") and "model_manager" not in path.name:
                 continue
             text = re.sub(r"\bvoyager\.llm\.v1 import", "voyager_llm.v1 import", path.read_text())
+            # Serve's own proxy pickles a call's message, and so by the name of its module.
+            text = re.sub(r"'voyager\.llm\.v1\.(\w+_pb2)'", r"'voyager_llm.v1.\1'", text)
             (OUT / path.name).write_text(text)
     (OUT / "__init__.py").write_text(_HEADER)
     openapi = orjson.dumps(document(descriptors), option=orjson.OPT_INDENT_2)

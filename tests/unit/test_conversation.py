@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -149,3 +150,9 @@ def test_the_pieces_of_several_calls_are_told_apart() -> None:
 def test_half_of_a_character_alone_is_no_reason_to_fail() -> None:
     (call,) = calls_of({"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "\ud83d x"}}]})
     assert call.arguments == "\ufffd x"
+
+
+def test_a_message_travels_by_pickle() -> None:
+    """As Serve's own proxy sends it, where HAProxy knows no replica."""
+    given_request = request(CONVERSATION)
+    assert pickle.loads(pickle.dumps(given_request)) == given_request

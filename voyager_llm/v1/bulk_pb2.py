@@ -32,7 +32,7 @@ DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voyager/llm/v1
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voyager.llm.v1.bulk_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voyager_llm.v1.bulk_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPLYDEFINITIONSREQUEST']._serialized_start=168

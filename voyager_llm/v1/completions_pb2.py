@@ -30,7 +30,7 @@ DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voyager/llm/v1/co
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voyager.llm.v1.completions_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voyager_llm.v1.completions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GENERATECOMPLETIONREQUEST_PARAMETERSENTRY']._loaded_options = None

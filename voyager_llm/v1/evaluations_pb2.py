@@ -30,7 +30,7 @@ DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voyager/llm/v1/ev
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voyager.llm.v1.evaluations_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voyager_llm.v1.evaluations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OUTPUTSCORE_METRICSENTRY']._loaded_options = None

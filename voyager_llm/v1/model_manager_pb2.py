@@ -35,7 +35,7 @@ DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"voyager/llm/v1/m
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voyager.llm.v1.model_manager_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voyager_llm.v1.model_manager_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODELMANAGER'].methods_by_name['CreateModel']._loaded_options = None
