@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from deployments.lanes.answers import read_answer, with_report
+from deployments.lanes.answers import object_in, read_answer, with_report
 from deployments.lanes.chunks import Chunks, standard
 from deployments.lanes.conversation import as_functions, has_functions, prepare
 from deployments.lanes.diagnosis import untranslated
@@ -24,7 +24,7 @@ from deployments.lanes.sse import EventSplitter
 from deployments.lanes.tools import restrict_tools
 from deployments.lanes.translation import Dialect, Outgoing
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
-from deployments.lanes.wire import interrupted
+from deployments.lanes.wire import broken_off
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.providers import reaches
@@ -92,10 +92,7 @@ class AdapterLane:
                 if last := chunks.usage_frame():
                     yield last
         except (VoyagerError, *CLIENT_ERRORS) as error:
-            ended = error if isinstance(error, VoyagerError) else client_fault(error, call.idle_timeout_s)
-            if not began:
-                raise ended from None
-            yield StreamEnd(chunks.usage, interrupted(ended))
+            yield broken_off(error, chunks.usage, call.idle_timeout_s, began=began)
             return
         yield StreamEnd(chunks.usage)
 
@@ -162,13 +159,7 @@ def _headers(request: Outgoing) -> dict[str, str]:
 
 def _read(spoken: Dialect, body: bytes) -> dict[str, Any]:
     """The answer as the provider wrote it. Raises the error that an answer with status 200 holds."""
-    try:
-        document: object = loads(body)
-    except ValueError:
-        raise UpstreamInvalid("the provider's answer is no JSON") from None
-    if not isinstance(document, dict):
-        raise UpstreamInvalid("the provider's answer is no JSON object")
-    answer = cast("dict[str, Any]", document)
+    answer = object_in(body)
     if answer.get("error"):
         raise error_in_success(answer)
     if spoken.blocks(answer):

@@ -20,17 +20,22 @@ def usage_of(document: Mapping[str, Any]) -> Usage | None:
     return OPENAI.usage(document)
 
 
+def object_in(body: bytes) -> dict[str, Any]:
+    """The JSON object that an answer is. Raises `UpstreamInvalid`."""
+    try:
+        document: object = loads(body)
+    except ValueError:
+        raise UpstreamInvalid("the provider's answer is no JSON") from None
+    if not isinstance(document, dict):
+        raise UpstreamInvalid("the provider's answer is no JSON object")
+    return cast("dict[str, Any]", document)
+
+
 def read_answer(body: bytes, operation: Operation) -> Usage | None:
     """Check an answer and return its usage.
 
     Raises `UpstreamInvalid`, or the error that an answer with status 200 holds instead of a result."""
-    try:
-        document: Any = loads(body)
-    except ValueError:
-        raise UpstreamInvalid("the provider's answer is no JSON") from None
-    if not isinstance(document, Mapping):
-        raise UpstreamInvalid("the provider's answer is no JSON object")
-    answer = cast("Mapping[str, Any]", document)
+    answer = object_in(body)
     result = answer.get(_RESULT[operation])
     if not isinstance(result, list) or (not result and operation is not Operation.EMBEDDINGS):
         raise error_in_success(answer)

@@ -10,13 +10,14 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from deployments.lanes.answers import object_in
 from deployments.lanes.faults import error_in_success, fault
 from deployments.lanes.lenient import loads
 from deployments.lanes.native import named
 from deployments.lanes.roundtrip import RoundTrip
 from deployments.lanes.sse import EventSplitter
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
-from deployments.lanes.wire import headers_of, interrupted
+from deployments.lanes.wire import broken_off, headers_of
 from voyager_llm.domain.completion import JSON, Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.operation import Operation
@@ -97,10 +98,7 @@ class ForwardLane:
                         began = True
                 follower.finish(began=began)
         except (VoyagerError, *CLIENT_ERRORS) as error:
-            ended = error if isinstance(error, VoyagerError) else client_fault(error, call.idle_timeout_s)
-            if not began:
-                raise ended from None
-            yield StreamEnd(follower.usage, interrupted(ended))
+            yield broken_off(error, follower.usage, call.idle_timeout_s, began=began)
             return
         yield StreamEnd(NOTHING_USED if call.operation in _OF_ACCOUNTS else follower.usage)
 
@@ -139,13 +137,7 @@ def read(operation: Operation, content_type: str, body: bytes) -> Answer:
     kind = KINDS[operation]
     if content_type.startswith(kind.types):
         return Answer(body, None, content_type)
-    try:
-        document: object = loads(body)
-    except ValueError:
-        raise UpstreamInvalid("the provider's answer is no JSON") from None
-    if not isinstance(document, dict):
-        raise UpstreamInvalid("the provider's answer is no JSON object")
-    answer = cast("dict[str, Any]", document)
+    answer = object_in(body)
     # A batch tells what was wrong with it in the same field, and is none the less one.
     if kind.result not in answer:
         raise error_in_success(answer)

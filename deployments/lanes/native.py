@@ -15,7 +15,7 @@ from deployments.lanes.lenient import loads
 from deployments.lanes.roundtrip import RoundTrip
 from deployments.lanes.sse import EventSplitter
 from deployments.lanes.upstream import CLIENT_ERRORS, Upstream, client_fault
-from deployments.lanes.wire import interrupted
+from deployments.lanes.wire import broken_off
 from voyager_llm.domain.completion import Answer, Call, StreamEnd
 from voyager_llm.domain.endpoint import Endpoint
 from voyager_llm.domain.operation import Operation
@@ -73,10 +73,7 @@ class NativeLane:
                         yield block
                 events.finish()
         except (VoyagerError, *CLIENT_ERRORS) as error:
-            ended = error if isinstance(error, VoyagerError) else client_fault(error, call.idle_timeout_s)
-            if not began:
-                raise ended from None
-            yield StreamEnd(events.usage, interrupted(ended))
+            yield broken_off(error, events.usage, call.idle_timeout_s, began=began)
             return
         yield StreamEnd(events.usage)
 

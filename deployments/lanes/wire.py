@@ -81,10 +81,7 @@ class WireLane:
                     began = True
                     yield block
         except (VoyagerError, *CLIENT_ERRORS) as error:
-            ended = error if isinstance(error, VoyagerError) else client_fault(error, call.idle_timeout_s)
-            if not began:
-                raise ended from None
-            yield StreamEnd(reader.usage, interrupted(ended))
+            yield broken_off(error, reader.usage, call.idle_timeout_s, began=began)
             return
         yield StreamEnd(reader.usage)
 
@@ -163,6 +160,15 @@ def _url(call: Call) -> str:
     if not call.endpoint.base_url:
         raise UpstreamMisconfigured(f"model {call.endpoint.model} has no endpoint", "endpoints.primary")
     return call.endpoint.base_url + call.operation
+
+
+def broken_off(error: Exception, usage: Usage | None, idle_s: float, *, began: bool) -> StreamEnd:
+    """How a stream ends that failed, with what it used until then. Raises the error where it had not begun:
+    then another endpoint may still be tried. ``error`` is one of ours or of `CLIENT_ERRORS`."""
+    ended = error if isinstance(error, VoyagerError) else client_fault(error, idle_s)
+    if not began:
+        raise ended from None
+    return StreamEnd(usage, interrupted(ended))
 
 
 def interrupted(error: VoyagerError) -> VoyagerError:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from deployments.ingress.asgi import HttpRequest
-from deployments.ingress.openai.decode import read_object
+from deployments.ingress.openai.decode import destination_in, read_object
 from voyager_llm.domain.completion import CompletionRequest, Original
 from voyager_llm.domain.form import Part, read_form, values_of, write_form
 from voyager_llm.domain.operation import Operation
@@ -39,7 +39,7 @@ def decode(request: HttpRequest, operation: Operation, named: str = "") -> Compl
 def _json(request: HttpRequest, operation: Operation, named: str) -> CompletionRequest:
     body = read_object(request.body)
     has_place = isinstance(body.get("model"), str)
-    destination = _destination(body, named)
+    destination = destination_in(body, named)
     further = check(operation, body)
     _CHECKS[operation](body)
     original = Original(operation, request.body, body) if has_place else None
@@ -50,7 +50,7 @@ def _json(request: HttpRequest, operation: Operation, named: str) -> CompletionR
 def _form(request: HttpRequest, operation: Operation, named: str) -> CompletionRequest:
     body, parts = form_of(request, operation)
     has_place = "model" in body
-    destination = _destination(body, named)
+    destination = destination_in(body, named)
     further = check(operation, body)
     form = write_form(parts if has_place else (Part("model", b""), *parts))
     headers = (("content-type", form.content_type),)
@@ -58,15 +58,6 @@ def _form(request: HttpRequest, operation: Operation, named: str) -> CompletionR
     return CompletionRequest(
         operation, destination, body, further, stream=bool(body.get("stream")), original=original
     )
-
-
-def _destination(body: dict[str, Any], named: str) -> str:
-    """The model or route of a request; what the body says of it is taken out. Raises `InvalidArgument`."""
-    written = body.pop("model", None)
-    destination = named or written
-    if not isinstance(destination, str) or not destination:
-        raise InvalidArgument("is required and must be a string", "model")
-    return destination
 
 
 def form_of(request: HttpRequest, operation: Operation) -> tuple[dict[str, Any], Sequence[Part]]:

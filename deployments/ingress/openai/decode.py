@@ -61,10 +61,7 @@ def decode(request: HttpRequest, operation: Operation, named: str = "") -> Compl
 def named_in(body: dict[str, Any], named: str = "") -> tuple[str, PromptCall | None]:
     """The destination of a request, ``named`` or said by its body, and the prompt that it names instead of
     one; what the body says of them is taken out. Raises `InvalidArgument` naming the field."""
-    written = body.pop("model", None)
-    destination = named or written
-    if not isinstance(destination, str) or not destination:
-        raise InvalidArgument("is required and must be a string", "model")
+    destination = destination_in(body, named)
     if not destination.startswith(_PROMPT):
         return destination, None
     prompt = prompt_call(destination, body.pop("variables", None))
@@ -72,6 +69,16 @@ def named_in(body: dict[str, Any], named: str = "") -> tuple[str, PromptCall | N
     if not isinstance(target, str):
         raise InvalidArgument("must be the name of a model or route", "target")
     return target, prompt
+
+
+def destination_in(body: dict[str, Any], named: str = "") -> str:
+    """What a request is asked of, ``named`` or said by its body, out of which it is taken. Raises
+    `InvalidArgument`."""
+    written = body.pop("model", None)
+    destination = named or written
+    if not isinstance(destination, str) or not destination:
+        raise InvalidArgument("is required and must be a string", "model")
+    return destination
 
 
 def prompt_call(model: str, variables: object) -> PromptCall:
